@@ -1,0 +1,91 @@
+"""One DICOM file as its slices: a plain file holds one, an enhanced multi-frame file many."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pydicom import Dataset
+
+from hemoscope.ct.enhanced import frame_headers
+from hemoscope.ct.geometry import Plane, vector
+from hemoscope.ct.inputs import InputFile
+
+PIXEL_SPACING_LIMITS_MM = (0.02, 10.0)  # outside, the header is wrong
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A slice that is not decoded yet.
+
+    header: of the frame, the attributes of its functional groups at the top level. file_header: of the file, for the
+    decoder. number: frame in the file, from 0. plane: None where the header has no valid position and orientation.
+    """
+
+    file: InputFile
+    header: Dataset
+    file_header: Dataset
+    number: int
+    plane: Plane | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return int(self.header.get("Rows") or 0), int(self.header.get("Columns") or 0)
+
+    @property
+    def sop_instance_uid(self) -> str | None:
+        """The SOPInstanceUID of the file."""
+        return text(self.header, "SOPInstanceUID") or None
+
+
+def frames_of(file: InputFile, header: Dataset) -> tuple[Frame, ...]:
+    """List the slices of a file."""
+    return tuple(
+        Frame(file, frame, header, number, _plane(frame)) for number, frame in enumerate(frame_headers(header))
+    )
+
+
+def text(header: Dataset, keyword: str) -> str:
+    """The value of an attribute as one string without padding; "" where it is absent or empty."""
+    value = header.get(keyword)
+    if value is None:
+        return ""
+    parts = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+    return "\\".join(str(part).strip(" \0") for part in parts)
+
+
+def numbers(header: Dataset, keyword: str) -> tuple[float, ...]:
+    """The finite numbers of an attribute; none where it is absent or malformed."""
+    try:
+        value = header.get(keyword)
+        if value is None or value == "":
+            return ()
+        values = tuple(float(part) for part in (value if hasattr(value, "__len__") else [value]))
+    except (TypeError, ValueError, OverflowError):
+        return ()
+    return values if all(math.isfinite(part) for part in values) else ()
+
+
+def number(header: Dataset, keyword: str) -> float | None:
+    """The one number of an attribute; None where it is absent, malformed or not one."""
+    values = numbers(header, keyword)
+    return values[0] if len(values) == 1 else None
+
+
+def pixel_spacing_mm(header: Dataset) -> tuple[float, float] | None:
+    """PixelSpacing as (between rows, between columns); None where absent or out of all reason."""
+    spacing = numbers(header, "PixelSpacing")
+    low, high = PIXEL_SPACING_LIMITS_MM
+    return (spacing[0], spacing[1]) if len(spacing) == 2 and all(low <= value <= high for value in spacing) else None
+
+
+def _plane(header: Dataset) -> Plane | None:
+    """The plane of a slice (PS3.3 C.7.6.2.1.1); None where the header does not give a valid one."""
+    directions = numbers(header, "ImageOrientationPatient")
+    shape = (int(header.get("Rows") or 0), int(header.get("Columns") or 0))
+    try:
+        position = vector(numbers(header, "ImagePositionPatient"))
+        return Plane(position, vector(directions[:3]), vector(directions[3:]), shape, pixel_spacing_mm(header))
+    except ValueError:
+        return None
