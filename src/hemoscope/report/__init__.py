@@ -1,0 +1,1 @@
+"""Detection to CSV, JSON, HTML and PNG."""

@@ -1,0 +1,73 @@
+"""What outputs call patients, files and objects: hashes, unless the user asked to keep identifiers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from hemoscope.ct.scan import Scan, Slice
+
+# A cell that begins so is run as a formula by spreadsheet programs.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# PS3.5 6.2 (UI): components of digits and dots. Four or more components are a UID rather than a version or a number.
+UID = re.compile(r"(?<![\d.])\d+(?:\.\d+){4,}(?![\d.])")
+
+
+def hashed(text: str) -> str:
+    """The name that stands for an identifying text: `sha256:` and the first 16 hex digits of its SHA-256 (UTF-8)."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Names:
+    """Decides how UIDs, file names and sentences appear in outputs.
+
+    Without `keep_identifiers`, UIDs are hashed. DICOM file names and folders are hashed too, as archives name them
+    after patients, studies and dates. Files without UIDs (NIfTI, pictures) keep the file name, without its folders: the scan
+    itself is known by it.
+    """
+
+    def __init__(self, keep_identifiers: bool) -> None:
+        self.keep_identifiers = keep_identifiers
+
+    def uid(self, uid: str | None) -> str | None:
+        """A UID, or its hash."""
+        return uid if uid is None or self.keep_identifiers else hashed(uid)
+
+    def source(self, a_slice: Slice) -> str:
+        """The file that a slice came from."""
+        if self.keep_identifiers:
+            return a_slice.source
+        if a_slice.sop_instance_uid is not None:
+            return hashed(a_slice.source)
+        return PurePosixPath(a_slice.source.rpartition("!")[2]).name
+
+    def refused(self, name: str) -> str:
+        """A file that was refused: nothing is known of what it is, so its name is always hashed unless kept."""
+        return name if self.keep_identifiers else hashed(name)
+
+    def sentence(self, text: str, sources: Iterable[str]) -> str:
+        """A sentence in which the file names `sources`, their folders and all UIDs are replaced by hashes."""
+        if self.keep_identifiers:
+            return text
+        for source in sorted(set(sources), key=len, reverse=True):
+            text = text.replace(source, hashed(source)) if source else text
+            base = PurePosixPath(source.rpartition("!")[2]).name
+            # A file may be called "1": numbers in the sentence are not file names.
+            if not base.isdecimal() or len(base) >= 6:
+                text = re.sub(rf"(?<![\w.]){re.escape(base)}(?!\w)", hashed(source), text)
+        return UID.sub(lambda match: hashed(match[0]), text)
+
+    def scan_sentence(self, text: str, scan: Scan) -> str:
+        """A sentence about a scan. File names of scans without UIDs stay."""
+        if self.keep_identifiers:
+            return text
+        for value in sorted(vars(scan.identifiers).values(), key=len, reverse=True):
+            text = text.replace(value, hashed(value)) if len(value) > 2 else text
+        return self.sentence(text, (s.source for s in scan.slices if s.sop_instance_uid is not None))
+
+
+def cell(text: str) -> str:
+    """A text that is safe in a table cell: a leading formula sign gets an apostrophe before it."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
