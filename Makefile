@@ -3,7 +3,7 @@ PYTHON := $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-BENCHMARKS := $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
+BENCHMARKS := detect_35_slices cold_start thin_320_slices jpeg2000
 
 .PHONY: help demo test test-slow pytest lint bench lock clean
 .DELETE_ON_ERROR:
@@ -13,7 +13,7 @@ help:  ## list the targets
 
 demo: $(VENV)/run.stamp  ## find hemorrhage in the example scans and write a report a scan to demo/
 	@$(BIN)/hemoscope detect examples/ge_tilted_head_series examples/physionet_ct_ich --out demo
-	@echo "Open in a browser:" && find demo -name "*.html" | sort | sed "s/^/  /"
+	@echo "The report is in demo/index.html: open it in a browser."
 
 test: lint pytest  ## lint, then every test that takes seconds
 
@@ -30,7 +30,7 @@ lint: $(VENV)/dev.stamp  ## format, style, types and the imports between rooms
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp  ## every claim of speed, as a ratio; figures go to benchmarks/results/
-	@set -e; for file in $(BENCHMARKS); do $(BIN)/python $$file; done
+	@set -e; for claim in $(BENCHMARKS); do $(BIN)/python benchmarks/$$claim.py; done
 
 lock: $(VENV)/dev.stamp  ## write requirements/*.txt anew (use the oldest Python that is supported)
 	@$(PIP) install pip-tools
