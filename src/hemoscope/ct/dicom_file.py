@@ -1,39 +1,225 @@
-"""One DICOM file: what it is by its content, and its header."""
+"""One DICOM file: what it is by its content, its header and its bytes, read in bounded memory and time."""
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+import io
+import struct
+import warnings
+import zlib
+from typing import BinaryIO, Literal
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from hemoscope.ct.deflated import inflate, plain_start
+from hemoscope.ct.enhanced import PER_FRAME, frame_headers
 from hemoscope.ct.inputs import InputFile
 from hemoscope.reasons import HemoscopeError, Reason
 
 Kind = Literal["dicom", "nifti", "picture"]
 
+MAX_FILE_BYTES = 320 << 20  # MAX_VOXELS of 16 bits, and a header
+MAX_HEADER_BYTES = 8 << 20  # an enhanced CT spends 1 to 4 kB a frame
+MAX_HEADER_READS = 600_000  # about 200,000 data elements, nested ones too
+MAX_ROWS_OR_COLUMNS = 4096
+MAX_FRAMES = 4096
+MAX_VOXELS = 128 << 20  # 512 slices of 512 x 512
+
+# What pydicom raises on malformed data sets, found by mutating real files.
+PARSER_ERRORS = (InvalidDicomError, EOFError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
+                 NotImplementedError, RecursionError, struct.error, zlib.error)  # fmt: skip
+
+_PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_CHECKED_GROUPS = frozenset({0x0008, 0x0010, 0x0018, 0x0020, 0x0028})
+# Text converts without raising, and lazily; what else is written in these groups is checked at once.
+_TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "SQ", "ST", "TM", "UC", "UI", "UR", "UT"})
+_INTEGERS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
+             "PixelRepresentation")  # fmt: skip
+
 
 def sniff(file: InputFile) -> Kind | None:
-    """Tell by content, not by name, what a file is; None: nothing that Hemoscope reads."""
-    with file.path.open("rb") as stream:
-        start = stream.read(352)
+    """Tell by content, not by name, what a file is; None: nothing that Hemoscope reads, or not readable."""
+    try:
+        with file.path.open("rb") as stream:
+            start = stream.read(4096)
+    except OSError:
+        return None
     if start[128:132] == b"DICM" or _starts_with_element(start):
         return "dicom"
-    if start[:2] == b"\x1f\x8b" or start[344:347] in (b"n+1", b"ni1") or start[4:7] == b"n+2":
-        return "nifti"
     if start[:8] == b"\x89PNG\r\n\x1a\n" or start[:3] == b"\xff\xd8\xff":
         return "picture"
+    if start[:2] == b"\x1f\x8b":
+        start = _gunzip(start)
+    if start[344:348] in (b"n+1\0", b"ni1\0") or start[4:8] in (b"n+2\0", b"ni2\0"):
+        return "nifti"
     return None
 
 
 def _starts_with_element(start: bytes) -> bool:
-    """Whether a data element of group 0002 or 0008 comes first, as in files without preamble (PS3.10 7.1)."""
-    return start[:2] in (b"\x02\x00", b"\x08\x00") and len(start) > 8 and start[3] == 0
+    """Whether a data element of group 0002 or 0008 comes first, as in files without preamble and file meta."""
+    group, vr, length = start[:2], start[4:6], int.from_bytes(start[4:8], "little")
+    if len(start) < 132:
+        return False
+    if group == b"\x00\x08":  # big endian, always explicit VR
+        return vr.isalpha() and vr.isupper()
+    return group in (b"\x02\x00", b"\x08\x00") and ((vr.isalpha() and vr.isupper()) or length <= 1024)
+
+
+def _gunzip(start: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, 352)
+    except zlib.error:
+        return b""
 
 
 def read_header(file: InputFile) -> Dataset:
-    """Read the data set up to, and without, the pixels; raises HemoscopeError."""
+    """Read the data set of a file up to, and without, its pixels.
+
+    A missing preamble, file meta or SOPClassUID is tolerated; the transfer syntax is then the one that the bytes show.
+    Attributes whose value is malformed are left out. `pixels_at` of the result is the offset of PixelData in
+    `read_content`, None where there is none. Raises HemoscopeError: NOT_READABLE or TOO_LARGE.
+    """
+    _check_file_size(file)
     try:
-        return dcmread(file.path, stop_before_pixels=True, force=sniff(file) == "dicom")
-    except (InvalidDicomError, OSError, ValueError, AttributeError, RecursionError, NotImplementedError) as error:
-        raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read as DICOM: it is damaged.") from error
+        with file.path.open("rb") as stream:
+            start = plain_start(stream.read(4096))
+            if start is None:
+                stream.seek(0)
+                return _parse(file, stream, file.size)
+            stream.seek(len(start))
+            content = start + inflate(stream, MAX_HEADER_BYTES)
+            return _parse(file, io.BytesIO(content), len(content))
+    except OSError as error:
+        raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read: {error.strerror}.") from error
+    except PARSER_ERRORS as error:
+        raise damaged(file) from error
+
+
+def read_content(file: InputFile, header: Dataset) -> tuple[bytes, str]:
+    """Read a whole file once: (its bytes, a deflated file inflated as far as its pixels reach; its SHA-256 on disk).
+
+    header: by `read_header`. Raises HemoscopeError.
+    """
+    try:
+        with file.path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES)
+    except OSError as error:
+        raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read: {error.strerror}.") from error
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        start = plain_start(content)
+        if start is not None and header.pixels_at is not None:
+            deflated = io.BytesIO(content)
+            deflated.seek(len(start))
+            # tag, VR and length of PixelData are 12 bytes
+            content = start + inflate(deflated, header.pixels_at + 12 + pixel_bytes(header) - len(start))
+    except PARSER_ERRORS as error:
+        raise damaged(file) from error
+    return content, sha256
+
+
+def pixel_bytes(header: Dataset) -> int:
+    """The bytes that the pixels take uncompressed, as the header has it (PS3.5 8.1.1)."""
+    voxels = header.get("Rows", 0) * header.get("Columns", 0) * (header.get("NumberOfFrames") or 1)
+    return int(voxels * (header.get("SamplesPerPixel") or 1) * (header.get("BitsAllocated") or 16) // 8)
+
+
+def damaged(file: InputFile) -> HemoscopeError:
+    """The error for a file that cannot be parsed."""
+    sentence = f"{file.name} is damaged or not DICOM: its header cannot be parsed; export it again."
+    return HemoscopeError(Reason.NOT_READABLE, sentence)
+
+
+def _check_file_size(file: InputFile) -> None:
+    if file.size == 0:
+        raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} is empty.")
+    if file.size > MAX_FILE_BYTES:
+        sentence = (
+            f"{file.name} has {file.size >> 20} MiB, more than the {MAX_FILE_BYTES >> 20} that are read of a file."
+        )
+        raise HemoscopeError(Reason.TOO_LARGE, sentence)
+
+
+def _parse(file: InputFile, stream: BinaryIO, size: int) -> Dataset:
+    """Parse the header at the start of a stream of `size` bytes."""
+    bounded = _BoundedReader(file, stream, size)
+    stop = _StopAtPixels()
+    with warnings.catch_warnings():  # what pydicom warns of is judged here: used, left out or refused
+        warnings.simplefilter("ignore")
+        header = read_partial(bounded, stop_when=stop, force=True)  # type: ignore[arg-type]
+        if not header:
+            raise damaged(file)
+        header.pixels_at = bounded.tell() if stop.reached else None
+        if "TransferSyntaxUID" not in header.file_meta:
+            header.file_meta.TransferSyntaxUID = _syntax_of(header)
+        _leave_out_malformed(header)
+        _check_claims(file, header)
+    return header
+
+
+class _StopAtPixels:
+    """Stops pydicom at the pixels, and remembers that it did."""
+
+    reached = False
+
+    def __call__(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        self.reached = tag in _PIXELS
+        return self.reached
+
+
+class _BoundedReader:
+    """A file that ends the reading of a header which is too long, too finely divided or longer than the file."""
+
+    def __init__(self, file: InputFile, stream: BinaryIO, size: int) -> None:
+        self._file, self._stream, self._size = file, stream, size
+        self._reads = 0
+        self.tell, self.seek = stream.tell, stream.seek
+
+    def read(self, count: int = -1) -> bytes:
+        self._reads += 1
+        if count > 4096 or self._reads > MAX_HEADER_READS:
+            end = self.tell() + count
+            if end > self._size:
+                raise EOFError
+            if end > MAX_HEADER_BYTES or self._reads > MAX_HEADER_READS:
+                sentence = f"The header of {self._file.name} is longer than the limits that keep memory bounded."
+                raise HemoscopeError(Reason.TOO_LARGE, sentence)
+        if count < 0:  # pydicom reads to the end only to inflate, and only if `plain_start` knew no deflated file
+            raise EOFError
+        return self._stream.read(count)
+
+
+def _syntax_of(header: Dataset) -> UID:
+    """The transfer syntax that pydicom found in the bytes of a data set without file meta."""
+    implicit, little = header.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _leave_out_malformed(header: Dataset) -> None:
+    """Convert the values of the groups that Hemoscope uses, so that no later access can raise."""
+    checked = [tag for tag, raw in header.items() if tag >> 16 in _CHECKED_GROUPS and raw.VR not in _TEXT]
+    for tag in checked:
+        try:
+            header[tag]
+        except PARSER_ERRORS:
+            del header[tag]
+
+
+def _check_claims(file: InputFile, header: Dataset) -> None:
+    """Refuse what claims more pixels than are read, or contradicts itself."""
+    for keyword in _INTEGERS:
+        if keyword in header and not isinstance(header[keyword].value, int):
+            del header[keyword]
+    rows, columns = header.get("Rows", 0), header.get("Columns", 0)
+    frames = header.get("NumberOfFrames", 1)
+    if max(rows, columns) > MAX_ROWS_OR_COLUMNS or frames > MAX_FRAMES or rows * columns * frames > MAX_VOXELS:
+        sentence = f"{file.name} claims {frames} frames of {rows} x {columns} pixels, more than are read of a file."
+        raise HemoscopeError(Reason.TOO_LARGE, sentence)
+    if PER_FRAME in header and len(frame_headers(header)) != frames:
+        raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} does not describe each of its {frames} frames.")

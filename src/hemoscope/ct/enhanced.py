@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
 
 # Functional group macro -> what it says of a frame (PS3.3 C.7.6.16.2 and C.8.15.3).
+PER_FRAME = "PerFrameFunctionalGroupsSequence"
+_SHARED = "SharedFunctionalGroupsSequence"
+
 _GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
     "PlanePositionSequence": ("ImagePositionPatient",),
@@ -21,19 +25,20 @@ def frame_headers(header: Dataset) -> tuple[Dataset, ...]:
 
     A header without functional groups is its own and only frame header.
     """
-    frames = header.get("PerFrameFunctionalGroupsSequence")
+    frames = header.get(PER_FRAME)
     if not frames:
         return (header,)
-    shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    shared = (header.get(_SHARED) or [Dataset()])[0]
     common = Dataset()
     common.update(header)
-    for keyword in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+    for keyword in (PER_FRAME, _SHARED):
         common.pop(keyword, None)
-    return tuple(_flatten(common, shared, frame) for frame in frames)
+    return tuple(_flatten(header.file_meta, common, shared, frame) for frame in frames)
 
 
-def _flatten(common: Dataset, shared: Dataset, frame: Dataset) -> Dataset:
+def _flatten(file_meta: FileMetaDataset, common: Dataset, shared: Dataset, frame: Dataset) -> Dataset:
     flat = Dataset()
+    flat.file_meta = file_meta
     flat.update(common)
     for groups in (shared, frame):
         for macro, keywords in _GROUPS.items():

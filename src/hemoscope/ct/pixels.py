@@ -1,23 +1,28 @@
-"""Pixels of a DICOM file in Hounsfield units, decoded where a broken file can do no harm."""
+"""Pixels of DICOM files in Hounsfield units, decoded where a broken file can do no harm."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.pixels import pixel_array
+from pydicom import Dataset
 
+from hemoscope.ct.decode_process import DecodeProcess
+from hemoscope.ct.dicom_file import read_content
+from hemoscope.ct.hounsfield import AIR_HU as AIR_HU
+from hemoscope.ct.hounsfield import HIGHEST_HU as HIGHEST_HU
+from hemoscope.ct.hounsfield import hounsfield_frames, pixel_notes
 from hemoscope.ct.inputs import InputFile
+from hemoscope.ct.stored_values import CODECS, UNCOMPRESSED, transfer_syntax, uncompressed_frames, unsupported
 from hemoscope.reasons import HemoscopeError, Reason
 
-AIR_HU = -1024
-HIGHEST_HU = 3071
+AHEAD = 4  # files a decode process that are decoded before the consumer asks; 0.5 MB each, multi-frame files more
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,30 +38,21 @@ class DecodedFrames:
     sha256: str
 
 
-def decode_frames(file: InputFile, header: Dataset) -> DecodedFrames:
-    """Read, decode and rescale one file; raises HemoscopeError."""
-    content = file.path.read_bytes()
-    try:
-        stored = pixel_array(dcmread(io.BytesIO(content), force=True))
-    except (ValueError, AttributeError, NotImplementedError, TypeError, RuntimeError) as error:
-        raise HemoscopeError(Reason.PIXELS_UNREADABLE, f"The pixels of {file.name} cannot be decoded.") from error
-    stored = stored.reshape(-1, *stored.shape[-2:])
-    hu = stored.astype(np.float32) * float(header.get("RescaleSlope", 1)) + float(header.get("RescaleIntercept", 0))
-    notes = (Reason.LOSSY,) if header.get("LossyImageCompression") == "01" else ()
-    clipped = np.clip(np.rint(hu), AIR_HU, HIGHEST_HU).astype(np.int16)
-    return DecodedFrames(clipped, notes, hashlib.sha256(content).hexdigest())
-
-
-def hu_frames(file: InputFile, header: Dataset) -> NDArray[np.int16]:
-    """The frames of one file in HU: int16 [frame, row, column], in the stored orientation; raises HemoscopeError."""
-    return decode_frames(file, header).hu
+Decoded = DecodedFrames | HemoscopeError
 
 
 class Decoder:
-    """Decodes files ahead of their consumer, in order; a file that fails gives a HemoscopeError value in its place."""
+    """Decodes files in order; a file that cannot be decoded gives a HemoscopeError value, and the others go on.
+
+    Uncompressed files are read in this process. Compressed ones are decoded ahead of the consumer in `jobs` processes,
+    which start when the first such file comes, and are replaced when a file kills them.
+    """
 
     def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
+        self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
+        self._ahead = AHEAD * jobs
+        self._idle: deque[DecodeProcess] = deque()
+        self._started: list[DecodeProcess] = []
 
     def __enter__(self) -> Decoder:
         return self
@@ -64,12 +60,66 @@ class Decoder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is held yet."""
+        for process in self._started:
+            process.kill()  # a thread that waits for it sees the end of its pipe
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._started:
+            process.kill()  # one that started meanwhile
 
-    def decode(self, requests: Iterable[tuple[InputFile, Dataset]]) -> Iterator[DecodedFrames | HemoscopeError]:
-        """Decode each request; results come in the order of the requests."""
+    def decode(self, requests: Iterable[tuple[InputFile, Dataset]]) -> Iterator[Decoded]:
+        """Decode files, each with its header by `read_header`; results come in the order of the requests."""
+        pending: deque[Callable[[], Decoded]] = deque()
         for file, header in requests:
-            try:
-                yield decode_frames(file, header)
-            except HemoscopeError as error:
-                yield error
+            if transfer_syntax(header) in CODECS:
+                pending.append(self._threads.submit(self._decode_apart, file, header).result)
+            else:
+                pending.append(partial(_decode_here, file, header))
+            if len(pending) > self._ahead:
+                yield pending.popleft()()
+        while pending:
+            yield pending.popleft()()
+
+    def _decode_apart(self, file: InputFile, header: Dataset) -> Decoded:
+        try:
+            process = self._idle.pop()
+        except IndexError:
+            process = DecodeProcess()
+            self._started.append(process)
+        try:
+            frames, notes, sha256 = process.decode(file, header)
+            return DecodedFrames(frames, notes, sha256)
+        except HemoscopeError as error:
+            return error
+        finally:
+            self._idle.append(process)
+
+
+def _decode_here(file: InputFile, header: Dataset) -> Decoded:
+    try:
+        return _uncompressed(file, header)
+    except HemoscopeError as error:
+        return error
+    except MemoryError:
+        return HemoscopeError(Reason.TOO_LARGE, f"There is not enough memory for the pixels of {file.name}.")
+
+
+def hu_frames(file: InputFile, header: Dataset) -> NDArray[np.int16]:
+    """The frames of one file in HU: int16 [frame, row, column], in the stored orientation; raises HemoscopeError."""
+    with Decoder(jobs=1) as decoder:
+        (decoded,) = decoder.decode([(file, header)])
+    if isinstance(decoded, HemoscopeError):
+        raise decoded
+    return decoded.hu
+
+
+def _uncompressed(file: InputFile, header: Dataset) -> DecodedFrames:
+    if transfer_syntax(header) not in UNCOMPRESSED:
+        raise unsupported(file, transfer_syntax(header))
+    content, sha256 = read_content(file, header)
+    stored = uncompressed_frames(file, header, content)
+    hu = np.empty(stored.shape, np.int16)
+    repaired = False
+    for index, (frame, wrapped) in enumerate(hounsfield_frames(file, header, stored)):
+        hu[index] = frame
+        repaired |= wrapped
+    return DecodedFrames(hu, pixel_notes(header, wrap_repaired=repaired), sha256)
