@@ -50,7 +50,7 @@ IMAGE_TYPES = {
 def check_eligible(header: Dataset, name: str) -> Check | None:
     """Tell why an object is not slices of a CT in HU; None: by its header it is.
 
-    header: of the file, by `read_header`; SOPClassUID may be missing. Whether a head is in the slices is not asked here.
+    header: of the file, by `read_header`; SOPClassUID may be missing. Whether the slices show a head is not asked here.
     """
     first = frame_headers(header)[0]
     checks = (_object, _picture, _image_type, _hounsfield, _coding)

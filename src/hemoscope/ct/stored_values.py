@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ CODECS = {
     "1.2.840.10008.1.2.4.201": "pylibjpeg",  # HTJ2K lossless
     "1.2.840.10008.1.2.4.202": "pylibjpeg",  # HTJ2K lossless, RPCL
     "1.2.840.10008.1.2.4.203": "pylibjpeg",  # HTJ2K
+}
+_PACKAGES = {
+    "gdcm": ("gdcm",),
+    "gdcm reader": ("gdcm",),
+    "pyjpegls": ("jpeg_ls",),
+    "pylibjpeg": ("pylibjpeg", "openjpeg"),
 }
 ALWAYS_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
 PERHAPS_LOSSY = frozenset({"1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"})  # the header tells
@@ -99,6 +106,10 @@ def compressed_frames(file: InputFile, header: Dataset, content: bytes) -> Itera
     syntax = transfer_syntax(header)
     if syntax not in CODECS:
         raise unsupported(file, syntax)
+    for package in _PACKAGES.get(CODECS[syntax], ()):
+        if find_spec(package) is None:
+            sentence = f"The decoder '{package}' that {file.name} needs is not installed; install hemoscope again."
+            raise HemoscopeError(Reason.TRANSFER_SYNTAX_UNSUPPORTED, sentence)
     shape, frames = (header.Rows, header.Columns), header.get("NumberOfFrames", 1)
     decoded = _gdcm_reader(file, shape) if CODECS[syntax] == "gdcm reader" else _pydicom(syntax, content)
     count = 0
@@ -111,7 +122,7 @@ def compressed_frames(file: InputFile, header: Dataset, content: bytes) -> Itera
 
 
 def _pydicom(syntax: str, content: bytes) -> Iterator[Stored]:
-    from pydicom.pixels.decoders import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     dataset = dcmread(io.BytesIO(content), force=True)
     decoder = get_decoder(UID(syntax))
