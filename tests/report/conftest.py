@@ -71,7 +71,9 @@ def tilted_scan(examples: Path) -> Scan:
             Check(Reason.UNEVEN_SPACING, "The slices are 4.0 to 7.0 mm apart."),
         ),
         identifiers=Identifiers("4711", "DOE^JANE", "1.2.840.1.2.3.4", "1.2.840.1.2.3.5", "ACC99", "20260101"),
-        acquisition=Acquisition("GE MEDICAL SYSTEMS HiSpeed Dual", "STD+", "HEAD OF DOE", 4.0, 4.0, 18.5, 120, 93, "F"),
+        acquisition=Acquisition(
+            "GE MEDICAL SYSTEMS HiSpeed Dual", "STD+", "Head routine", 4.0, 4.0, 18.5, 120, 93, "F"
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from hemoscope.report.wording import operating_points, percent
 
 # The drawing area, in SVG units.
 WIDTH, HEIGHT = 760, 258
-LEFT, RIGHT, TOP, BOTTOM = 60, 746, 26, 204
+LEFT, RIGHT, TOP, BOTTOM = 66, 746, 26, 204
 LABEL_WIDTH = 26  # of a slice number
 
 
@@ -86,8 +86,8 @@ def chart(detection: Detection, shown: Sequence[int]) -> Chart | None:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers, at most eight, between `low` and `high`."""
-    raw = (high - low) / 7
+    """Round numbers, at most nine, between `low` and `high`."""
+    raw = (high - low) / 8
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
     return [step * k for k in range(math.ceil(low / step), math.floor(high / step) + 1)]

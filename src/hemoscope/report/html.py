@@ -120,18 +120,17 @@ def _facts(detection: Detection, names: Names) -> list[tuple[str, str]]:
     pixels = f", pixels {spacing[0]:.3g} x {spacing[1]:.3g} mm" if spacing else ", pixel size unknown"
     units = "true HU" if scan.window is None else f"approximate HU, restored from window {scan.window}"
     age = "" if made["age_years"] is None else f"{made['age_years']:g} years"
+    slices = (_unit(made["spacing_mm"], "mm apart"), _unit(made["slice_thickness_mm"], "mm thick"),
+              _unit(made["gantry_tilt_degrees"], "degrees of tilt"))  # fmt: skip
+    kernel = made["kernel"] and f"kernel {made['kernel']}"
     facts = [
         ("Slices", "{slices_found} found, {slices_read} read, {slices_scored} scored".format(**counts)),
+        ("Spacing", _joined(*slices)),
         ("Matrix", f"{rows} x {columns}{pixels}"),
-        ("Slice spacing", _unit(made["spacing_mm"], "mm")),
-        ("Slice thickness", _unit(made["slice_thickness_mm"], "mm")),
-        ("Gantry tilt", _unit(made["gantry_tilt_degrees"], "degrees")),
         ("Values", units),
-        ("Scanner", made["scanner"]),
-        ("Kernel", made["kernel"]),
-        ("Tube voltage", _unit(made["kvp"], "kV")),
+        ("Scanner", _joined(made["scanner"], kernel, _unit(made["kvp"], "kV"))),
         ("Series", made["series_description"]),
-        ("Patient", ", ".join(part for part in (age, made["sex"]) if part)),
+        ("Patient", _joined(age, made["sex"])),
     ]
     if names.keep_identifiers:
         facts += [(key.replace("_", " ").capitalize(), value) for key, value in vars(scan.identifiers).items()]
@@ -176,6 +175,10 @@ def _overview_row(scan: Json) -> Json:
 
 def _unit(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:.3g} {unit}"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _setting(value: Any) -> str:

@@ -24,8 +24,8 @@ class Names:
     """Decides how UIDs, file names and sentences appear in outputs.
 
     Without `keep_identifiers`, UIDs are hashed. DICOM file names and folders are hashed too, as archives name them
-    after patients, studies and dates. Files without UIDs (NIfTI, pictures) keep the file name, without its folders: the scan
-    itself is known by it.
+    after patients, studies and dates. Files without UIDs (NIfTI, pictures) keep the file name, without its folders:
+    the scan itself is known by it.
     """
 
     def __init__(self, keep_identifiers: bool) -> None:
@@ -51,21 +51,29 @@ class Names:
         """A sentence in which the file names `sources`, their folders and all UIDs are replaced by hashes."""
         if self.keep_identifiers:
             return text
-        for source in sorted(set(sources), key=len, reverse=True):
-            text = text.replace(source, hashed(source)) if source else text
-            base = PurePosixPath(source.rpartition("!")[2]).name
-            # A file may be called "1": numbers in the sentence are not file names.
-            if not base.isdecimal() or len(base) >= 6:
-                text = re.sub(rf"(?<![\w.]){re.escape(base)}(?!\w)", hashed(source), text)
+        spellings = {spelling for source in sources for spelling in _spellings(source)}
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = re.sub(rf"(?<![\w.]){re.escape(spelling)}(?!\w)", hashed(spelling), text)
         return UID.sub(lambda match: hashed(match[0]), text)
 
     def scan_sentence(self, text: str, scan: Scan) -> str:
         """A sentence about a scan. File names of scans without UIDs stay."""
         if self.keep_identifiers:
             return text
+        text = self.sentence(text, (s.source for s in scan.slices if s.sop_instance_uid is not None))
         for value in sorted(vars(scan.identifiers).values(), key=len, reverse=True):
-            text = text.replace(value, hashed(value)) if len(value) > 2 else text
-        return self.sentence(text, (s.source for s in scan.slices if s.sop_instance_uid is not None))
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", hashed(value), text) if len(value) > 2 else text
+        return text
+
+
+def _spellings(source: str) -> set[str]:
+    """How a sentence may name a file: in full, by its file name, or by its folders and archive."""
+    archive, _, inside = source.rpartition("!")
+    places = [PurePosixPath(part) for part in (archive, inside) if part]
+    spellings = {source, *(str(part) for place in places for part in (place, *place.parents))}
+    spellings |= {part for place in places for part in place.parts}
+    # A file may be called "1" and a folder "CT": such words in a sentence are not names.
+    return {name for name in spellings if name == source or (len(name) > 3 and not name.isdecimal()) or len(name) >= 6}
 
 
 def cell(text: str) -> str:

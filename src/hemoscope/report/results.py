@@ -150,12 +150,10 @@ def input_sha256(detection: Detection) -> str:
 
 
 def acquisition_record(acquisition: Acquisition, keep_identifiers: bool) -> Json:
-    """How the scan was made. The series description is free text, which may name anyone."""
+    """How the scan was made."""
     record = asdict(acquisition)
-    if not keep_identifiers:
-        record["series_description"] = ""
-        if acquisition.age_years is not None:
-            record["age_years"] = min(acquisition.age_years, OLDEST_AGE_YEARS + 1)
+    if acquisition.age_years is not None and not keep_identifiers:
+        record["age_years"] = min(acquisition.age_years, OLDEST_AGE_YEARS + 1)
     return record
 
 

@@ -17,8 +17,8 @@ STATE_WORDS: dict[State, str] = {
 
 SEVERITY_WORDS: dict[Severity, tuple[str, str]] = {
     Severity.HARD: ("No answer", "No probabilities are given for this scan."),
-    Severity.SOFT: ("Doubtful", "The answer cannot be relied on, so the scan is indeterminate."),
-    Severity.INCOMPLETE: ("Incomplete", "Part of the head was not seen, so the scan cannot be negative."),
+    Severity.SOFT: ("Doubtful", "The scan is therefore indeterminate."),
+    Severity.INCOMPLETE: ("Incomplete", "The scan can therefore not be negative."),
     Severity.NOTE: ("Note", "The answer is not changed by this."),
 }
 
@@ -40,6 +40,8 @@ ADVICE: dict[Reason, str] = {
     Reason.TRANSFER_SYNTAX_UNSUPPORTED: "Convert the files to an uncompressed or a current lossless form, for example "
     "with dcmdjpeg or gdcmconv.",
     Reason.PIXELS_UNREADABLE: "Export the series again, uncompressed or with lossless compression.",
+    Reason.SEVERAL_SCANS: "Put each scan into a folder of its own. If every file is a scan of its own, add "
+    "--independent.",
     Reason.TOO_FEW_SLICES: "Give the whole series. If every file is a scan of its own, add --independent.",
 }
 

@@ -115,9 +115,9 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A scan name as a folder name: letters, digits, "_" and "-", with a hash where that loses something."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:LONGEST_NAME]
-    if plain == name:
+    """A scan name as a folder name: letters, digits, "_", "-", inner dots; with a hash where that loses something."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:LONGEST_NAME]
+    if plain == name != "":
         return plain
     return f"{plain or 'scan'}_{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
