@@ -1,7 +1,7 @@
 """Claim: one `hemoscope detect` of 35 DICOM slices, from the start of the process to the written report.
 
-A new process each time, all report formats, files in the disk cache. Beside the seconds: the peak resident memory of the
-largest process, and the start-up alone (`hemoscope --help`), which the user also waits for.
+A new process each time, all report formats, files in the disk cache. Beside the seconds: the peak memory of the
+process, and the start-up alone (`hemoscope --help`), which the user also waits for.
 """
 
 from __future__ import annotations

@@ -31,8 +31,10 @@ def plain_sum(folder: Path) -> int:
     return sum(int(dcmread(path).pixel_array.sum(dtype=np.int64)) for path in sorted(folder.iterdir()))
 
 
-def eager_detector() -> Callable[[Path], list[float]] | None:
-    """A function from a folder to the logit of `any` in each slice, or None where PyTorch is not installed.
+def eager_sides(folder: Path) -> dict[str, Callable[[], object]]:
+    """Detection in the slices of a folder, with one thread and with PyTorch's own number; empty without PyTorch.
+
+    Both are shown because several threads for one small slice can be slower than one, above all on a busy machine.
 
     The network has the architecture of the default bundle with random weights: their values do not change the time.
     """
@@ -43,11 +45,13 @@ def eager_detector() -> Callable[[Path], list[float]] | None:
         from network import SliceNetwork
     except ImportError as error:
         print(f"The side in eager PyTorch is left out ({error}): it needs `pip install hemoscope[train]`.")
-        return None
+        return {}
     network = SliceNetwork().eval()
+    own_number = torch.get_num_threads()
 
     @torch.inference_mode()
-    def detect(folder: Path) -> list[float]:
+    def detect(threads: int) -> list[float]:
+        torch.set_num_threads(threads)
         scores = []
         for hu, dataset in plain_slices(folder):
             row_mm, column_mm = map(float, dataset.PixelSpacing)
@@ -56,4 +60,7 @@ def eager_detector() -> Callable[[Path], list[float]] | None:
             scores.append(float(logits[0, -1]))
         return scores
 
-    return detect
+    return {
+        f"pydicom, then eager PyTorch, {threads} threads": lambda threads=threads: detect(threads)
+        for threads in sorted({1, own_number})
+    }
