@@ -31,6 +31,7 @@ class Reason(Enum):
     TOO_LARGE = (Severity.HARD, "The file or scan is larger than the limits that keep memory bounded.")
     UNSAFE_ARCHIVE = (Severity.HARD, "The archive has links or paths that leave it, or expands without bound.")
     TRANSFER_SYNTAX_UNSUPPORTED = (Severity.HARD, "The pixels are coded in a retired or unsupported form.")
+    SEVERAL_SCANS = (Severity.HARD, "The pictures of one folder seem to belong to several scans.")
     PIXELS_UNREADABLE = (Severity.HARD, "No slice of the scan could be decoded.")
     # What is missing from it
     TOO_FEW_SLICES = (Severity.HARD, "Fewer slices than a head scan needs.")

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 
 from hemoscope.ct.enhanced import frame_headers
 from hemoscope.ct.geometry import Plane, vector
 from hemoscope.ct.inputs import InputFile
 
+# All that is read of a header. Values are converted when first asked for, and a malformed one raises any of these.
+KEYWORDS = (
+    "AccessionNumber", "AcquisitionDateTime", "AcquisitionNumber", "AcquisitionTime", "BodyPartExamined", "Columns",
+    "ContrastBolusAgent", "ConvolutionKernel", "ImageOrientationPatient", "ImagePositionPatient", "ImageType",
+    "InstanceNumber", "KVP", "LossyImageCompression", "Manufacturer", "ManufacturerModelName", "PatientAge",
+    "PatientID", "PatientName", "PatientSex", "PixelSpacing", "Rows", "SOPInstanceUID", "SeriesDescription",
+    "SeriesInstanceUID", "SeriesNumber", "SliceThickness", "StudyDate", "StudyInstanceUID",
+    "TemporalPositionIdentifier",
+)  # fmt: skip
+MALFORMED = (
+    ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error,
+    BytesLengthException,
+)  # fmt: skip
 PIXEL_SPACING_LIMITS_MM = (0.02, 10.0)  # outside, the header is wrong
 
 
@@ -40,10 +55,19 @@ class Frame:
 
 
 def frames_of(file: InputFile, header: Dataset) -> tuple[Frame, ...]:
-    """List the slices of a file."""
-    return tuple(
-        Frame(file, frame, header, number, _plane(frame)) for number, frame in enumerate(frame_headers(header))
-    )
+    """List the slices of a file; malformed attributes are taken out of its header, as if they were absent."""
+    headers = frame_headers(header)
+    for frame in headers:
+        _drop_malformed(frame)
+    return tuple(Frame(file, frame, header, number, _plane(frame)) for number, frame in enumerate(headers))
+
+
+def _drop_malformed(header: Dataset) -> None:
+    for keyword in KEYWORDS:
+        try:
+            str(header.get(keyword))
+        except MALFORMED:
+            del header[keyword]
 
 
 def text(header: Dataset, keyword: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +47,14 @@ class Plane:
         if not np.all(np.abs(lengths - 1) < 0.01) or abs(numbers[1] @ numbers[2]) > 0.01:
             raise ValueError("the directions of rows and columns are not perpendicular unit vectors")
 
-    @property
+    @cached_property
     def normal(self) -> NDArray[np.float64]:
         """The unit normal that points from foot to head."""
         normal = np.cross(self.along_row, self.along_column)
         normal /= np.linalg.norm(normal)
         return normal if normal[2] >= 0 else -normal
 
-    @property
+    @cached_property
     def centre(self) -> NDArray[np.float64]:
         """The middle of the slice, mm: the same point however rows and columns are stored."""
         row_mm, column_mm = self.spacing_mm or (0.0, 0.0)
@@ -81,7 +82,7 @@ class Plane:
             right_left, front_back = front_back, right_left
         return DisplayChange(transpose, flip_rows=front_back[1] < 0, flip_columns=right_left[0] < 0)
 
-    @property
+    @cached_property
     def displayed(self) -> Plane:
         """The same plane with its rows and columns in display order."""
         change = self.display_change
@@ -130,6 +131,10 @@ def vector(values: Sequence[float] | NDArray[np.float64]) -> Vector:
 
 def same_geometry(one: Plane, other: Plane) -> bool:
     """Whether two slices have one orientation, size and pixel spacing once both are in display order."""
+    if (one.along_row, one.along_column, one.shape, one.spacing_mm) == (
+        other.along_row, other.along_column, other.shape, other.spacing_mm
+    ):  # fmt: skip
+        return True  # nearly always
     one, other = one.displayed, other.displayed
     if one.shape != other.shape or (one.spacing_mm is None) != (other.spacing_mm is None):
         return False
@@ -144,7 +149,7 @@ def positions_along_normal(planes: Sequence[Plane]) -> NDArray[np.float64]:
     return np.array([plane.centre for plane in planes]) @ planes[0].normal
 
 
-def slice_spacing_mm(positions_mm: NDArray[np.float64]) -> float | None:
+def slice_spacing_mm(positions_mm: Sequence[float] | NDArray[np.float64]) -> float | None:
     """The median distance of neighbouring slices along the normal; None for fewer than two."""
     return float(np.median(np.diff(positions_mm))) if len(positions_mm) > 1 else None
 
