@@ -72,6 +72,13 @@ def test_links_lead_to_files(document: str) -> None:
     assert not missing
 
 
+def test_architecture_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    assert {name for name in named if not (ROOT / "src" / "hemoscope" / name).is_file()} == set()
+    assert named
+
+
 def test_every_dependency_is_explained() -> None:
     decisions = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
