@@ -1,0 +1,97 @@
+"""Checks on the number of slices, their distances and their thickness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemoscope.ct.scan import Scan
+from hemoscope.reasons import Check, Reason
+
+# The thickest head scans are 10 mm; an infant's brain is 80 mm high.
+FEWEST_SLICES = 8
+
+# A gap is a distance well above the usual one, wide enough to hide a bleeding of clinical size, and not part of a run
+# of equal distances: a scanner that goes on with another spacing (GE: 4, then 7 mm) leaves no gap.
+GAP_RATIO = 1.5
+GAP_UNCOVERED_MM = 1.0
+REGULAR_RUN = 3
+EQUAL_SHARE = 0.05  # distances that differ by less are equal
+UNEVEN_MM, UNEVEN_SHARE = 0.2, 0.1  # DICOM positions are rounded; what exceeds both is another spacing
+SAME_POSITION_MM = 0.01
+
+# The detector was trained on slices of 4 to 7 mm.
+THIN_MM = 2.5
+THICK_MM = 7.5
+
+
+def spacing_checks(scan: Scan) -> Iterator[Check]:
+    """What the count, positions and thickness of the slices of a scan say; nothing on positions that are unknown."""
+    if not scan.independent:
+        yield from _count(scan)
+        yield from _distances(scan)
+    yield from _thickness(scan)
+
+
+def _count(scan: Scan) -> Iterator[Check]:
+    count = len(scan.slices)
+    if count < FEWEST_SLICES:
+        yield Check(
+            Reason.TOO_FEW_SLICES,
+            f"The scan has {count} slice{'s' if count > 1 else ''}; a whole head needs at least {FEWEST_SLICES}.",
+        )
+
+
+def _distances(scan: Scan) -> Iterator[Check]:
+    known = [slice_.position_mm for slice_ in scan.slices if slice_.position_mm is not None]
+    if len(known) < len(scan.slices) or len(known) < 3:
+        return
+    distances = np.abs(np.diff(np.asarray(known)))  # mm
+    apart = np.flatnonzero(distances >= SAME_POSITION_MM)  # two slices at one position are not a distance
+    if not len(apart):
+        return
+    usual = float(np.median(distances[apart]))
+    gaps = [int(apart[i]) for i in find_gaps(distances[apart])]
+    if gaps:
+        widest = max(gaps, key=lambda i: distances[i])
+        yield Check(
+            Reason.GAP,
+            f"Slices are missing at {len(gaps)} place{'s' if len(gaps) > 1 else ''}: neighbours are up to "
+            f"{distances[widest]:.1f} mm apart (slices {widest} and {widest + 1}), where {usual:.1f} mm are usual.",
+            tuple(sorted({j for i in gaps for j in (i, i + 1)})),
+        )
+    if (np.abs(distances - usual) > max(UNEVEN_MM, UNEVEN_SHARE * usual)).any():
+        same = len(distances) - len(apart)
+        twice = f"; {same} position{'s hold' if same > 1 else ' holds'} two slices" if same else ""
+        yield Check(
+            Reason.UNEVEN_SPACING,
+            f"The distance between slices runs from {distances.min():.2f} to {distances.max():.2f} mm{twice}.",
+        )
+
+
+def find_gaps(distances_mm: NDArray[np.float64]) -> list[int]:
+    """Where slices are missing: i for a gap between slices i and i + 1, from the distances of neighbours in mm."""
+    usual = float(np.median(distances_mm))
+    wide = (distances_mm > GAP_RATIO * usual) & (distances_mm - usual > GAP_UNCOVERED_MM)
+    return [int(i) for i in np.flatnonzero(wide) if _run_length(distances_mm, int(i)) < REGULAR_RUN]
+
+
+def _run_length(distances_mm: NDArray[np.float64], i: int) -> int:
+    """How many distances in a row, the i-th among them, are equal to it."""
+    equal = np.abs(distances_mm - distances_mm[i]) <= EQUAL_SHARE * distances_mm[i]
+    before, after = equal[:i][::-1], equal[i + 1 :]
+    return 1 + sum(len(side) if side.all() else int(side.argmin()) for side in (before, after))
+
+
+def _thickness(scan: Scan) -> Iterator[Check]:
+    stated = scan.acquisition.slice_thickness_mm
+    thickness = stated or scan.acquisition.spacing_mm
+    if thickness is None:
+        return
+    what = "Slices are" if stated else "Slices are spaced"
+    if thickness < THIN_MM:
+        yield Check(Reason.THIN_SLICES, f"{what} {thickness:.2f} mm; the detector was trained on 4 to 7 mm.")
+    elif thickness > THICK_MM:
+        yield Check(Reason.THICK_SLICES, f"{what} {thickness:.1f} mm; the detector was trained on 4 to 7 mm.")
