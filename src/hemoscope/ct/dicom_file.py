@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -34,6 +35,7 @@ PARSER_ERRORS = (InvalidDicomError, EOFError, ValueError, TypeError, AttributeEr
                  NotImplementedError, RecursionError, struct.error, zlib.error)  # fmt: skip
 
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_FIRST_GROUPS = frozenset({0x0004, 0x0008})  # one of them is in every DICOMDIR and every other object
 _CHECKED_GROUPS = frozenset({0x0008, 0x0010, 0x0018, 0x0020, 0x0028})
 # Text converts without raising, and lazily; what else is written in these groups is checked at once.
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "SQ", "ST", "TM", "UC", "UI", "UR", "UT"})
@@ -151,7 +153,7 @@ def _parse(file: InputFile, stream: BinaryIO, size: int) -> Dataset:
     with warnings.catch_warnings():  # what pydicom warns of is judged here: used, left out or refused
         warnings.simplefilter("ignore")
         header = read_partial(bounded, stop_when=stop, force=True)  # type: ignore[arg-type]
-        if not header:
+        if not any(tag >> 16 in _FIRST_GROUPS for tag in header.keys()):  # noqa: SIM118
             raise damaged(file)
         header.pixels_at = bounded.tell() if stop.reached else None
         if "TransferSyntaxUID" not in header.file_meta:
@@ -206,9 +208,17 @@ def _leave_out_malformed(header: Dataset) -> None:
     checked = [tag for tag, raw in header.items() if tag >> 16 in _CHECKED_GROUPS and raw.VR not in _TEXT]
     for tag in checked:
         try:
-            header[tag]
+            element = header[tag]
         except PARSER_ERRORS:
             del header[tag]
+            continue
+        if element.VR in ("DS", "IS") and _has_text(element.value):
+            del header[tag]
+
+
+def _has_text(value: object) -> bool:
+    """Whether pydicom could not turn all of a number string into numbers."""
+    return isinstance(value, str) or (isinstance(value, MultiValue) and any(isinstance(part, str) for part in value))
 
 
 def _check_claims(file: InputFile, header: Dataset) -> None:

@@ -1,4 +1,7 @@
-"""Which files an input holds: folders, archives and DICOMDIRs become a sorted list of regular files."""
+"""Which files an input holds: folders, zip archives and DICOMDIRs become a sorted list of regular files.
+
+Nothing outside an input is ever opened: links that lead out of it, devices and pipes are refused unopened.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from hemoscope.reasons import Reason
+from hemoscope.reasons import HemoscopeError, Reason
 
-MAX_FILE_BYTES = 1 << 30  # an enhanced CT of 480 slices has 256 MB
+MAX_FILE_BYTES = 4 << 30  # of any kind, archives too
+# What systems leave in folders and archives; not worth a word to the user.
+_JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", "DICOMDIR"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class InputFile:
     path: Path
     name: str
     size: int
+
+    @classmethod
+    def from_path(cls, path: Path) -> InputFile:
+        """Take a file under its own name; raises OSError."""
+        return cls(path, printable(path.name), path.stat().st_size)
 
     def sha256(self) -> str:
         """SHA-256 of the file, read in bounded pieces."""
@@ -39,11 +49,15 @@ class Refusal:
     detail: str
 
 
+Found = InputFile | Refusal
+
+
 class Inputs:
-    """Finds the files of an input; owns the temporary folder that archives are unpacked into."""
+    """Finds the files of inputs; owns the temporary folder that archives are unpacked into."""
 
     def __init__(self) -> None:
         self._work = tempfile.TemporaryDirectory(prefix="hemoscope-")
+        self._archives = 0
 
     def __enter__(self) -> Inputs:
         return self
@@ -54,24 +68,103 @@ class Inputs:
         self._work.cleanup()
 
     def find(self, inputs: Sequence[Path]) -> tuple[list[InputFile], list[Refusal]]:
-        """List the regular files of all inputs in a stable order, and what was refused."""
-        files: list[InputFile] = []
+        """List the regular files of all inputs, in the order of the inputs and by name within each; what was refused.
+
+        A file that several inputs hold is listed once. Nothing is raised: an input that is not there is a refusal.
+        """
+        files: dict[Path, InputFile] = {}
         refusals: list[Refusal] = []
         for given in inputs:
-            paths = [given]
-            if given.is_dir():
-                paths = sorted(Path(folder) / name for folder, _, names in os.walk(given) for name in names)
-            for path in paths:
-                name = str(path.relative_to(given.parent))
-                try:
-                    status = path.stat()
-                except OSError as error:
-                    refusals.append(Refusal(name, Reason.NOT_READABLE, f"{name} cannot be read: {error.strerror}."))
-                    continue
-                if not stat.S_ISREG(status.st_mode):
-                    refusals.append(Refusal(name, Reason.NOT_READABLE, f"{name} is not a regular file."))
-                elif status.st_size > MAX_FILE_BYTES:
-                    refusals.append(Refusal(name, Reason.TOO_LARGE, f"{name} is larger than {MAX_FILE_BYTES} bytes."))
+            for found in self._find(given):
+                if isinstance(found, InputFile):
+                    files.setdefault(found.path, found)
                 else:
-                    files.append(InputFile(path, name, status.st_size))
-        return files, refusals
+                    refusals.append(found)
+        return list(files.values()), refusals
+
+    def _find(self, given: Path) -> Iterator[Found]:
+        root = Path(os.path.abspath(given))  # ".." and "." gone, so that it has a name
+        name = printable(root.name)
+        try:
+            status = root.stat()  # a link that the user names is followed
+        except OSError as error:
+            yield Refusal(name, Reason.NOT_READABLE, f"{name} cannot be read: {error.strerror}.")
+            return
+        if stat.S_ISDIR(status.st_mode):
+            for found in walk(root):
+                yield from self._open(found)
+        elif root.name == "DICOMDIR":
+            yield from self._dicomdir(_regular(root.resolve(), name, status))
+        else:
+            yield from self._open(_regular(root.resolve(), name, status))
+
+    def _open(self, found: Found) -> Iterator[Found]:
+        """Put the members of an archive in its place."""
+        from hemoscope.ct.archive import is_zip, unpack
+
+        if isinstance(found, InputFile) and is_zip(found.path):
+            self._archives += 1
+            folder = Path(self._work.name) / str(self._archives)
+            folder.mkdir()
+            yield from unpack(found, folder)
+        else:
+            yield found
+
+    def _dicomdir(self, found: Found) -> Iterator[Found]:
+        from hemoscope.ct.dicomdir import referenced_files
+
+        if isinstance(found, Refusal):
+            yield found
+            return
+        try:
+            paths = referenced_files(found)
+        except HemoscopeError as error:
+            yield Refusal(found.name, error.reason, error.sentence)
+            return
+        wanted = {path.resolve() for path in paths}
+        walked = [entry for entry in walk(found.path.parent) if isinstance(entry, InputFile)]
+        yield from (entry for entry in walked if entry.path in wanted)
+        for path in sorted(wanted - {entry.path for entry in walked}):
+            name = printable(path.name)
+            yield Refusal(name, Reason.NOT_READABLE, f"{found.name} lists {name}, which is not a file of its folder.")
+
+
+def walk(root: Path) -> Iterator[Found]:
+    """Go through a folder, sorted by name, into subfolders but along no link out of it; loops of links are safe."""
+    real_root = root.resolve()
+    todo = [real_root]
+    while todo:
+        entry = todo.pop()
+        name = printable(str(Path(root.name) / entry.relative_to(real_root)))
+        if entry.name in _JUNK_NAMES:
+            continue
+        try:
+            status = entry.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                target = entry.resolve(strict=True)
+                if not target.is_relative_to(real_root):
+                    yield Refusal(name, Reason.NOT_READABLE, f"{name} is a link that leads out of its input.")
+                # a link that stays inside leads to what is met by itself
+            elif stat.S_ISDIR(status.st_mode):
+                todo += sorted(entry.iterdir(), reverse=True)
+            else:
+                yield _regular(entry, name, status)
+        except RuntimeError:  # pathlib says so of links that lead to themselves
+            yield Refusal(name, Reason.NOT_READABLE, f"{name} is a link that leads to itself.")
+        except OSError as error:
+            yield Refusal(name, Reason.NOT_READABLE, f"{name} cannot be read: {error.strerror}.")
+
+
+def _regular(path: Path, name: str, status: os.stat_result) -> Found:
+    if not stat.S_ISREG(status.st_mode):
+        return Refusal(name, Reason.NOT_READABLE, f"{name} is a device or a pipe, not a file.")
+    if status.st_size > MAX_FILE_BYTES:
+        sentence = f"{name} has {status.st_size >> 30} GiB, more than the {MAX_FILE_BYTES >> 30} that a file may have."
+        return Refusal(name, Reason.TOO_LARGE, sentence)
+    return InputFile(path, name, status.st_size)
+
+
+def printable(name: str) -> str:
+    """A file name that can be shown and written: bytes that are no UTF-8, and control characters, become "?"."""
+    text = name.encode("utf-8", "replace").decode("utf-8")
+    return "".join(character if character.isprintable() else "?" for character in text)
