@@ -33,6 +33,7 @@ class Reason(Enum):
     TRANSFER_SYNTAX_UNSUPPORTED = (Severity.HARD, "The pixels are coded in a retired or unsupported form.")
     SEVERAL_SCANS = (Severity.HARD, "The pictures of one folder seem to belong to several scans.")
     PIXELS_UNREADABLE = (Severity.HARD, "No slice of the scan could be decoded.")
+    DEFECT = (Severity.HARD, "Hemoscope failed on this scan: a defect of the program, not of the scan.")
     # What is missing from it
     TOO_FEW_SLICES = (Severity.HARD, "Fewer slices than a head scan needs.")
     SLICE_UNREADABLE = (Severity.INCOMPLETE, "A slice could not be read, so part of the head was not seen.")
@@ -43,7 +44,7 @@ class Reason(Enum):
     SLICE_HU_IMPLAUSIBLE = (Severity.SOFT, "A slice does not look like its neighbours.")
     LOSSY_STRONG = (Severity.SOFT, "Lossy compression has removed the detail that a small hemorrhage needs.")
     MIXED_GEOMETRY = (Severity.SOFT, "The slices of the series do not share one orientation or size.")
-    OVERLAPPING_ACQUISITIONS = (Severity.SOFT, "Two different images lie at the same positions; one of them was used.")
+    OVERLAPPING_ACQUISITIONS = (Severity.SOFT, "Different images lie at the same positions; some of them were not used.")
     ORIENTATION_UNKNOWN = (Severity.SOFT, "The file does not say, or contradicts itself about, which side is which.")
     NO_POSITIONS = (Severity.SOFT, "Slice positions are unknown: the order is that of the file names.")
     # What is only said
@@ -53,6 +54,7 @@ class Reason(Enum):
     THICK_SLICES = (Severity.NOTE, "Slices are thicker than those the detector was trained on.")
     GANTRY_TILT = (Severity.NOTE, "The gantry was tilted; slices are analysed in their own plane.")
     UNEVEN_SPACING = (Severity.NOTE, "The slice spacing changes within the series.")
+    REPEATED_POSITIONS = (Severity.NOTE, "Different images lie at the same positions; all of them were used.")
     DUPLICATE_SLICE = (Severity.NOTE, "A slice was there twice; one copy was used.")
     RSNA_WRAP_REPAIRED = (Severity.NOTE, "12-bit values that had wrapped around (RSNA 2019) were put right.")
     OTHER_SERIES_CHOSEN = (Severity.NOTE, "Another series of the same study suits the detector better.")

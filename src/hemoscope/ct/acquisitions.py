@@ -11,8 +11,9 @@ from hemoscope.ct.geometry import SAME_POSITION_MM
 from hemoscope.ct.names import natural_key
 
 # What tells acquisitions of one series apart, in the order in which it is asked.
-ACQUISITION_KEYWORDS = ("AcquisitionNumber", "TemporalPositionIdentifier", "ImageType", "ConvolutionKernel",
-                        "AcquisitionDateTime", "AcquisitionTime")  # fmt: skip
+ACQUISITION_KEYWORDS = ("LossyImageCompression", "AcquisitionNumber", "TemporalPositionIdentifier", "ImageType",
+                        "ConvolutionKernel", "AcquisitionDateTime", "AcquisitionTime")  # fmt: skip
+MAX_IMAGES_PER_POSITION = 2  # on average; more are a dynamic (perfusion) series
 MIN_COVERAGE = 0.8  # of all positions: an acquisition that covers less is not the whole scan
 
 
@@ -22,6 +23,7 @@ class Acquisitions:
 
     twins: frames at the position of a kept one, as (index of the kept one, frame). apart: frames of the other
     acquisitions that lie elsewhere. told_by: the keyword that separated the acquisitions, None where none did.
+    repeated: nothing tells the acquisitions apart and they are not many, so every different image is to be kept.
     """
 
     kept: tuple[Frame, ...]
@@ -29,6 +31,7 @@ class Acquisitions:
     twins: tuple[tuple[int, Frame], ...] = ()
     apart: tuple[Frame, ...] = ()
     told_by: str | None = None
+    repeated: bool = False
 
 
 def separate_acquisitions(frames: Sequence[Frame], positions_mm: Sequence[float]) -> Acquisitions:
@@ -46,6 +49,7 @@ def separate_acquisitions(frames: Sequence[Frame], positions_mm: Sequence[float]
         twins=tuple((index_of_place[places[i]], frames[i]) for i in others if places[i] in index_of_place),
         apart=tuple(frames[i] for i in others if places[i] not in index_of_place),
         told_by=told_by,
+        repeated=told_by is None and len(frames) <= MAX_IMAGES_PER_POSITION * count,
     )
 
 

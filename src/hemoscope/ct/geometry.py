@@ -51,7 +51,7 @@ class Plane:
     def normal(self) -> NDArray[np.float64]:
         """The unit normal that points from foot to head."""
         normal = np.cross(self.along_row, self.along_column)
-        normal /= np.linalg.norm(normal)
+        normal = normal / np.linalg.norm(normal)
         return normal if normal[2] >= 0 else -normal
 
     @cached_property
@@ -150,20 +150,23 @@ def positions_along_normal(planes: Sequence[Plane]) -> NDArray[np.float64]:
 
 
 def slice_spacing_mm(positions_mm: Sequence[float] | NDArray[np.float64]) -> float | None:
-    """The median distance of neighbouring slices along the normal; None for fewer than two."""
-    return float(np.median(np.diff(positions_mm))) if len(positions_mm) > 1 else None
+    """The median distance of neighbouring slices along the normal; None for fewer than two positions."""
+    steps = np.diff(positions_mm)
+    steps = steps[np.abs(steps) > SAME_POSITION_MM]
+    return float(np.median(np.abs(steps))) if len(steps) else None
 
 
 def gantry_tilt_degrees(planes: Sequence[Plane]) -> float | None:
     """How far the stack is sheared: the angle, from 0, between the slice normal and the way from slice to slice.
 
-    planes: sorted foot to head, at different positions. None for fewer than two. The tag GantryDetectorTilt is "not
+    planes: sorted along the normal. None for fewer than two positions. The tag GantryDetectorTilt is "not
     intended for mathematical computations" (PS3.3 C.8.2.1) and stays set in straightened reconstructions.
     """
-    if len(planes) < 2:
-        return None
     normal = planes[0].normal
-    steps = np.diff([plane.centre for plane in planes], axis=0)
+    steps = np.diff([plane.centre for plane in planes], axis=0).reshape(-1, 3)
+    steps = steps[np.abs(steps @ normal) > SAME_POSITION_MM]
+    if len(steps) == 0:
+        return None
     along = steps @ normal
     sideways = (steps - along[:, None] * normal) / along[:, None]
     return float(np.degrees(np.arctan(np.linalg.norm(np.median(sideways, axis=0)))))

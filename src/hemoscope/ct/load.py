@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
 
-from hemoscope.ct.frames import Frame, pixel_spacing_mm
+from hemoscope.ct.frames import pixel_spacing_mm
 from hemoscope.ct.geometry import AS_STORED
 from hemoscope.ct.hounsfield import AIR_HU
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.pixels import Decoded, DecodedFrames
 from hemoscope.ct.scan import Scan, Slice
 from hemoscope.ct.series import MAX_VOXELS, Series
+from hemoscope.ct.twins import Decodes, displayed_pixels, settle_twins
 from hemoscope.reasons import Check, HemoscopeError, Reason
 
 # Called with (slice index, HU [row, column] in display order, pixel spacing) as soon as a slice is decoded.
 OnSlice = Callable[[int, NDArray[np.int16], tuple[float, float] | None], None]
-
-
-class Decodes(Protocol):
-    """What `load` needs of a decoder: results in the order of the requests, failures as values."""
-
-    def decode(self, requests: Iterable[tuple[InputFile, Dataset]]) -> Iterator[Decoded]:
-        """Decode each file."""
 
 
 def load(series: Series, decoder: Decodes, on_slice: OnSlice | None = None) -> Scan:
@@ -37,6 +29,7 @@ def load(series: Series, decoder: Decodes, on_slice: OnSlice | None = None) -> S
     A slice that cannot be decoded is air, marked unreadable and named in a check. Raises HemoscopeError when the scan
     would be larger than MAX_VOXELS (TOO_LARGE) or when no slice can be decoded.
     """
+    series = settle_twins(series, decoder)
     check_size(series)
     indices: dict[InputFile, list[int]] = defaultdict(list)  # a multi-frame file holds many slices
     for index, frame in enumerate(series.frames):
@@ -48,7 +41,6 @@ def load(series: Series, decoder: Decodes, on_slice: OnSlice | None = None) -> S
             reading.take(index, result)
             if on_slice is not None and reading.slices[index].readable:
                 on_slice(index, reading.hu[index], reading.spacing_mm)
-    reading.compare_twins(decoder)
     return reading.scan()
 
 
@@ -79,12 +71,11 @@ class _Reading:
         ]
         self._errors: dict[int, HemoscopeError] = {}
         self._noted: dict[Reason, list[int]] = defaultdict(list)
-        self._twin_checks: list[Check] = []
 
     def take(self, index: int, result: Decoded) -> None:
         """Keep the decoded slice, or why there is none."""
         frame = self._series.frames[index]
-        pixels = _pixels(frame, result)
+        pixels = displayed_pixels(frame, result)
         if isinstance(pixels, HemoscopeError):
             self._errors[index] = pixels
             self.slices[index] = replace(self.slices[index], sha256=frame.file.sha256())
@@ -94,26 +85,6 @@ class _Reading:
         self.slices[index] = replace(self.slices[index], sha256=result.sha256, readable=True)
         for note in result.notes:
             self._noted[note].append(index)
-
-    def compare_twins(self, decoder: Decodes) -> None:
-        """Tell copies of a slice from different images at its position."""
-        twins = self._series.twins
-        copies: list[tuple[int, Frame]] = []
-        different: list[tuple[int, Frame]] = []
-        results = decoder.decode((twin.file, twin.file_header) for _, twin in twins)
-        for (index, twin), result in zip(twins, results, strict=True):
-            pixels = _pixels(twin, result)
-            same = not isinstance(pixels, HemoscopeError) and np.array_equal(pixels, self.hu[index])
-            (copies if same else different).append((index, twin))
-        if copies:
-            sentence = f"{len(copies)} slices were there twice, such as {copies[0][1].file.name}; one copy was used."
-            self._twin_checks.append(Check(Reason.DUPLICATE_SLICE, sentence, _indices(copies)))
-        if different:
-            sentence = (
-                f"{len(different)} other images, such as {different[0][1].file.name}, lie at the positions of slices"
-                " that were analysed (a repeated or dynamic acquisition, or another reconstruction): they were not."
-            )
-            self._twin_checks.append(Check(Reason.OVERLAPPING_ACQUISITIONS, sentence, _indices(different)))
 
     def scan(self) -> Scan:
         """The finished scan; raises HemoscopeError when no slice could be decoded."""
@@ -125,7 +96,7 @@ class _Reading:
             slices=tuple(self.slices),
             pixel_spacing_mm=self.spacing_mm,
             independent=self._series.independent,
-            checks=(*self._series.checks, *self._twin_checks, *self._pixel_checks()),
+            checks=(*self._series.checks, *self._pixel_checks()),
             identifiers=self._series.identifiers,
             acquisition=self._series.acquisition,
         )
@@ -138,18 +109,3 @@ class _Reading:
         for reason, indices in self._noted.items():
             sentence = f"In {len(indices)} of {len(self.slices)} slices: {reason.sentence}"
             yield Check(reason, sentence, tuple(indices))
-
-
-def _pixels(frame: Frame, result: Decoded) -> NDArray[np.int16] | HemoscopeError:
-    """The HU of one frame in display order."""
-    if isinstance(result, HemoscopeError):
-        return result
-    if frame.number >= len(result.hu) or result.hu.shape[1:] != frame.shape:
-        sentence = f"{frame.file.name} holds other pixels than its header says."
-        return HemoscopeError(Reason.PIXELS_UNREADABLE, sentence)
-    change = frame.plane.display_change if frame.plane else AS_STORED
-    return change.apply(result.hu[frame.number])
-
-
-def _indices(twins: Iterable[tuple[int, Frame]]) -> tuple[int, ...]:
-    return tuple(sorted({index for index, _ in twins}))

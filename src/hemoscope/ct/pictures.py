@@ -71,8 +71,8 @@ def _check_one_scan(files: Sequence[InputFile], name: str) -> None:
     repeated = next((sorted(several) for several in beginnings.values() if len(several) > 1), None)
     if repeated is not None:
         sentence = (
-            f"The pictures of {name} seem to be of several scans ({repeated[0]}..., {repeated[1]}...): give each a folder"
-            " of its own, or use --independent."
+            f"The pictures of {name} seem to be of several scans ({repeated[0]}..., {repeated[1]}...): give each"
+            " a folder of its own, or use --independent."
         )
         raise HemoscopeError(Reason.SEVERAL_SCANS, sentence)
 
@@ -97,8 +97,8 @@ def _common_shape(files: Sequence[InputFile], errors: dict[int, HemoscopeError])
 
 def _approximate(window: Window, count: int) -> Check:
     sentence = (
-        f"Approximate HU from {window.low:g} to {window.high:g}, restored from pictures of the window {window}; they are"
-        " taken as radiological display, their pixel size is unknown"
+        f"Approximate HU from {window.low:g} to {window.high:g}, restored from pictures of the window {window}; they"
+        " are taken as radiological display, their pixel size is unknown"
     )
     order = ", and their names go from foot to head" if count > 1 else ""
     return Check(Reason.APPROXIMATE_HU, sentence + order + ".")

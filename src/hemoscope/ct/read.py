@@ -12,7 +12,7 @@ from pydicom import Dataset
 from hemoscope.ct.catalogue import find_series
 from hemoscope.ct.dicom_file import sniff
 from hemoscope.ct.inputs import InputFile, Inputs, Refusal
-from hemoscope.ct.load import Decodes, OnSlice, load
+from hemoscope.ct.load import OnSlice, load
 from hemoscope.ct.names import unique_name
 from hemoscope.ct.nifti import read_nifti
 from hemoscope.ct.options import ReadOptions
@@ -20,6 +20,7 @@ from hemoscope.ct.pictures import group_pictures, read_pictures
 from hemoscope.ct.pixels import Decoded, Decoder
 from hemoscope.ct.scan import Scan
 from hemoscope.ct.series import Series
+from hemoscope.ct.twins import Decodes
 from hemoscope.ct.windows import Window
 from hemoscope.reasons import HemoscopeError, Reason, Severity, UsageError
 

@@ -22,8 +22,8 @@ class Series:
     """The slices of one scan, sorted foot to head and not decoded yet.
 
     frames: share one orientation, size and pixel spacing. positions_mm: along the slice normal, empty where unknown.
-    twins: (index of a frame, another frame at its position), compared when they are decoded. checks: what did not
-    pass so far. set_aside: what of the series is not used.
+    twins: (index of a frame, another frame at its position), compared when they are decoded; keep_twins: those that
+    differ are to be analysed too. checks: what did not pass so far. set_aside: what of the series is not used.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Series:
     frames: tuple[Frame, ...]
     positions_mm: tuple[float, ...]
     twins: tuple[tuple[int, Frame], ...] = ()
+    keep_twins: bool = False
     set_aside: tuple[Refusal, ...] = ()
     checks: tuple[Check, ...] = ()
     acquisition: Acquisition = field(default_factory=Acquisition)
@@ -72,6 +73,7 @@ def build_series(frames: Sequence[Frame], folder: str) -> Series:
         frames=acquisitions.kept,
         positions_mm=acquisitions.positions_mm,
         twins=acquisitions.twins,
+        keep_twins=acquisitions.repeated,
         set_aside=tuple(set_aside),
         checks=(*checks, *_aside_note(set_aside), *tilt_notes(acquisition)),
         acquisition=acquisition,
