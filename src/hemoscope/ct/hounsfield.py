@@ -17,8 +17,8 @@ from hemoscope.reasons import HemoscopeError, Reason
 AIR_HU = -1024
 HIGHEST_HU = 3071  # of the 12-bit CT scale; metal beyond it is clipped
 COARSEST_STEP_HU = 4.0  # gray and white matter differ by 5 to 10 HU
-# Scanners fill what lies outside the field of view with -2000, some call it 63536 (the same 16 bits, unsigned).
-USUAL_PADDING = -2000
+# Scanners fill what lies outside the field of view with -2000, in unsigned pixels the same 16 bits: no CT number.
+UNSIGNED_PADDING = 63536
 # A "padding value" inside this range would punch holes into the head: such a header is wrong, and not followed.
 TISSUE_HU = (-200.0, 200.0)
 WRAPPED_FRACTION = 0.01  # metal is rarer, air more frequent
@@ -104,7 +104,7 @@ def _padding(stored: Stored, header: Dataset, slope: float, intercept: float) ->
     """Where a frame is padding (PS3.3 C.7.5.1.1.2) that the clip to air does not catch; None: nowhere."""
     if stored.dtype.itemsize != 2:
         return None
-    ranges = [(USUAL_PADDING, USUAL_PADDING)]
+    ranges = [(UNSIGNED_PADDING, UNSIGNED_PADDING)] if stored.dtype.kind == "u" else []
     value, limit = header.get("PixelPaddingValue"), header.get("PixelPaddingRangeLimit")
     if isinstance(value, int):
         ranges.append((value, limit if isinstance(limit, int) else value))
