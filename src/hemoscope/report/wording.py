@@ -42,6 +42,7 @@ ADVICE: dict[Reason, str] = {
     Reason.PIXELS_UNREADABLE: "Export the series again, uncompressed or with lossless compression.",
     Reason.SEVERAL_SCANS: "Put each scan into a folder of its own. If every file is a scan of its own, add "
     "--independent.",
+    Reason.DEFECT: "Run it again with --debug and report what it prints as a defect of Hemoscope.",
     Reason.TOO_FEW_SLICES: "Give the whole series. If every file is a scan of its own, add --independent.",
 }
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from hemoscope.ct.inputs import Refusal
@@ -23,7 +23,7 @@ RECORD = ".hemoscope-output.json"
 LONGEST_NAME = 80
 
 
-class OutputError(Exception):
+class OutputError(UsageError):
     """The outputs could not be written: one sentence that says which file and why."""
 
 
@@ -41,20 +41,28 @@ class ReportWriter:
         self._keep_record()
 
     def add(self, detection: Detection) -> None:
-        """Write what belongs to one scan, into a folder of its own."""
-        folder = self._scan_folder(detection.scan.name)
+        """Write what belongs to one scan, into a folder of its own; where that fails, nothing of it stays."""
         files: list[str] = []
-        if "html" in self.formats:
-            files.append(f"{folder}/report.html")
-            self._write(files[-1], html.scan_report(detection, self.run, self.names))
-        if "png" in self.formats:
-            for index in slices_to_show(detection):
-                if (picture := overlay_png(detection, index)) is not None:
-                    files.append(f"{folder}/heat_map_slice_{index:03d}.png")
-                    self._write(files[-1], picture)
+        try:
+            for name, data in self._scan_files(detection):
+                files.append(name)
+                self._write(name, data)
+        except BaseException:
+            for name in files:
+                self._remove(name)
+            raise
         self.records.append(results.scan_record(detection, self.names, files))
         self._scan_rows.append(tables.scan_row(detection))
         self._slice_rows += tables.slice_rows(detection, self.names)
+
+    def _scan_files(self, detection: Detection) -> Iterator[tuple[str, bytes]]:
+        folder = self._scan_folder(detection.scan.name)
+        if "html" in self.formats:
+            yield f"{folder}/report.html", html.scan_report(detection, self.run, self.names)
+        if "png" in self.formats:
+            for index in slices_to_show(detection):
+                if (picture := overlay_png(detection, index)) is not None:
+                    yield f"{folder}/heat_map_slice_{index:03d}.png", picture
 
     def finish(self, refusals: Sequence[Refusal], seconds: dict[str, float], complete: bool = True) -> None:
         """Write the tables and the overview, and remove what an earlier run left here and this one did not replace."""
@@ -90,16 +98,28 @@ class ReportWriter:
 
     def _remove_earlier(self) -> None:
         for name in self._earlier - self._written:
-            path = self.folder / name
-            # Someone else may have removed or replaced what the earlier run wrote; that is theirs to do.
-            with contextlib.suppress(OSError):
-                path.unlink()
-                path.parent.rmdir()  # fails, as it should, unless the folder of a scan is now empty
+            self._remove(name)
         self._earlier = set()
+
+    def _remove(self, name: str) -> None:
+        path = self.folder / name
+        # Someone else may have removed or replaced what was written; that is theirs to do.
+        with contextlib.suppress(OSError):
+            path.unlink()
+            path.parent.rmdir()  # fails, as it should, unless the folder of a scan is now empty
 
     def _keep_record(self) -> None:
         record = {"hemoscope": "output", "files": sorted(self._earlier | self._written)}
         self._write(RECORD, json.dumps(record, indent=1).encode())
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Read a list such as "csv,html". Raises UsageError for a format that there is not."""
+    chosen = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    unknown = [name for name in chosen if name not in FORMATS]
+    if unknown or not chosen:
+        raise UsageError(f"--format takes a list of {', '.join(FORMATS)}, not '{text}'.")
+    return chosen
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -1,0 +1,131 @@
+"""`hemoscope detect`: find hemorrhage in every scan of the input and write the outputs."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from hemoscope.cli.options import Debugging, forbid_output_in_input, read_options, reading_options
+
+
+@click.command(short_help="Find hemorrhage and write a report for each scan.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the outputs. It is made if needed; one that holds other files is refused, and the outputs of an "
+    "earlier run in it are replaced.",
+)
+@reading_options
+@click.option(
+    "--bundle",
+    metavar="NAME|PATH",
+    default="default",
+    show_default=True,
+    help="The detector: an installed bundle by name (see `hemoscope bundles`), or the folder or zip of one.",
+)
+@click.option(
+    "--threshold",
+    metavar="NAME|P",
+    help="Decide with one threshold: `sensitive`, `specific`, or a probability such as 0.3. Without it both operating "
+    "points are used, and a scan between them is indeterminate.",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="LIST",
+    default="csv,json,html,png",
+    show_default=True,
+    help="What to write, separated by commas: csv (tables), json (everything), html (reports), png (heat maps).",
+)
+@click.option(
+    "--keep-identifiers",
+    is_flag=True,
+    help="Write names, patient and study numbers, UIDs and file names into the outputs. Without it none are written, "
+    "and hashes stand for them.",
+)
+@click.pass_context
+def detect(
+    context: click.Context,
+    inputs: tuple[Path, ...],
+    window: str | None,
+    series: str | None,
+    independent: bool,
+    jobs: int,
+    out: Path,
+    bundle: str,
+    threshold: str | None,
+    formats: str,
+    keep_identifiers: bool,
+) -> None:
+    """Find intracranial hemorrhage in the scans of INPUT and write a report for each.
+
+    INPUT is any mix of DICOM folders (nested, several patients), single DICOM files, zip files of these, a DICOMDIR,
+    NIfTI (.nii, .nii.gz), and PNG or JPEG slices with --window.
+
+    Research use only. Not a medical device.
+
+    Exit codes: 0 every input was analysed, 1 some were not, 2 the command could not be followed.
+    """
+    from hemoscope.cli.analyse import analyse, input_of, needs_attention
+    from hemoscope.cli.progress import Progress
+    from hemoscope.cli.screen import print_detections
+    from hemoscope.ct.inputs import Refusal
+    from hemoscope.detector.inference import Detector
+    from hemoscope.report.names import Names
+    from hemoscope.report.results import Run
+    from hemoscope.report.write import ReportWriter, parse_formats
+
+    start = time.perf_counter()
+    options = read_options(window, series, independent)
+    chosen = parse_formats(formats)
+    forbid_output_in_input(out, inputs)
+    detector = Detector.load(bundle, threshold, jobs)
+    names = Names(keep_identifiers)
+    settings = {
+        "inputs": [names.refused(given.name) for given in inputs],
+        "window": window,
+        "series": names.uid(series),
+        "threshold": threshold,
+        "formats": list(chosen),
+        "jobs": jobs,
+        "independent": independent,
+        "keep_identifiers": keep_identifiers,
+    }
+    run = Run(f"{detector.bundle.name} {detector.bundle.version}", detector.bundle.sha256, settings)
+    writer = ReportWriter(out, chosen, run, names)
+    seconds: dict[str, float] = defaultdict(float, {"load detector": time.perf_counter() - start})
+    refusals: list[Refusal] = []
+    places: list[str] = []  # the input that each scan came from
+    complete = True
+    debugging = context.ensure_object(Debugging)
+    with (
+        Progress(inputs) as progress,
+        closing(analyse(inputs, options, jobs, detector, progress, debugging)) as results,
+    ):
+        try:
+            for found in results:
+                if isinstance(found, Refusal):
+                    refusals.append(found)
+                    continue
+                writing = time.perf_counter()
+                writer.add(found)
+                for stage in ("read", "checks", "network"):
+                    seconds[stage] += found.seconds[stage]
+                seconds["write"] += time.perf_counter() - writing
+                places.append(input_of(found.scan))
+        except KeyboardInterrupt:
+            complete = False  # what is done is written below
+            detector.threads.shutdown(wait=False, cancel_futures=True)
+    seconds["total"] = time.perf_counter() - start
+    writer.finish(refusals, seconds, complete)
+    print_detections(writer.records, places, refusals, out)
+    if not complete:
+        raise KeyboardInterrupt
+    analysed = all(record["state"] != "not_analysed" for record in writer.records)
+    context.exit(0 if analysed and not needs_attention(refusals) else 1)

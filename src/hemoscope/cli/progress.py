@@ -1,0 +1,66 @@
+"""How far a run is, on the terminal: files done, and the time left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+
+class Progress:
+    """A bar on stderr while a run lasts; nothing where stderr is no terminal.
+
+    The unit is the file, as their number is known before they are opened. A zip counts as one.
+    """
+
+    def __init__(self, inputs: Sequence[Path]) -> None:
+        self._inputs = inputs
+        self._done = 0
+        self._slices = 0
+        self._shows = sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        if self._shows:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("Analysing"), BarColumn(), MofNCompleteColumn(), TextColumn("files, time left"),
+                       TimeRemainingColumn())  # fmt: skip
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("", total=_count_files(self._inputs))
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shows:
+            self._bar.stop()
+
+    def slice_read(self) -> None:
+        """A slice of the scan at hand has been decoded."""
+        self._slices += 1
+        self._show(self._done + self._slices)
+
+    def scan_done(self, files: int) -> None:
+        """A scan of so many files is finished."""
+        self._done += files
+        self._slices = 0
+        self._show(self._done)
+
+    def file_refused(self) -> None:
+        """A file was set aside."""
+        self._done += 1
+        self._show(self._done)
+
+    def _show(self, files: int) -> None:
+        if self._shows:
+            self._bar.update(self._task, completed=files)
+
+
+def _count_files(inputs: Sequence[Path]) -> int:
+    """How many files the inputs hold."""
+    return sum(sum(len(files) for _, _, files in os.walk(given)) if given.is_dir() else 1 for given in inputs)
