@@ -13,7 +13,7 @@ from pipeline import detect
 from hemoscope.detector.inference import Detector
 
 LIMIT_SECONDS = 1.0  # aim: 0.5
-REPEATS = 9
+REPEATS = 5
 
 
 def main() -> None:
