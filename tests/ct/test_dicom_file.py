@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,16 +176,19 @@ def test_frames_nested_5000_deep_are_refused(tmp_path: Path, undefined: bool) ->
     assert refusal(write(tmp_path / "a", content)).reason is Reason.NOT_READABLE
 
 
-def deflate(parts: Callable[[], list[bytes]]) -> bytes:
+def deflate(content: bytes, megabytes_of_zeros: int = 0) -> bytes:
+    """Deflate a data set, with zeros at its end. After a full flush, a piece can be repeated as it is."""
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return b"".join(deflater.compress(part) for part in parts()) + deflater.flush()
+    first = deflater.compress(content) + deflater.flush(zlib.Z_FULL_FLUSH)
+    megabyte = deflater.compress(bytes(1 << 20)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    return first + megabyte * megabytes_of_zeros + deflater.flush()
 
 
 def test_deflated_file_is_read_as_the_plain_one(slice_path: Path, tmp_path: Path) -> None:
     plain = slice_path.read_bytes()
     whole = dcmread(slice_path)
     start = 144 + whole.file_meta.FileMetaInformationGroupLength
-    file = write(tmp_path / "a", file_meta(DEFLATED) + deflate(lambda: [plain[start:]]))
+    file = write(tmp_path / "a", file_meta(DEFLATED) + deflate(plain[start:]))
     header = read_header(file)
     content, sha256 = read_content(file, header)
     assert header.ImagePositionPatient == whole.ImagePositionPatient and sha256 == file.sha256()
@@ -197,19 +199,19 @@ def test_deflated_file_is_read_as_the_plain_one(slice_path: Path, tmp_path: Path
 def test_deflated_file_of_1_mb_that_inflates_to_1_gb_is_bounded(tmp_path: Path, tag: int) -> None:
     """The gigabyte lies in a private element of the header, or in the pixels of 8 x 8."""
     gigabyte = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + b"OB\0\0" + struct.pack("<I", 1 << 30)
-    bomb = deflate(lambda: [image(8, 8, 1)[:-76], gigabyte] + [bytes(1 << 20)] * 1024)
+    bomb = deflate(image(8, 8, 1)[:-76] + gigabyte, 1024)
     file = write(tmp_path / "a", file_meta(DEFLATED) + bomb)
     assert file.size < 1_200_000
     if tag == 0x7FE00010:
         content, _ = read_content(file, read_header(file))
         assert len(content) < 1000
     else:
-        assert refusal(file).reason in (Reason.TOO_LARGE, Reason.NOT_READABLE)
+        assert refusal(file).reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("damage", [b"\x02\x00\x10\x00UI\x16\x00", b"UL\x04\x00"])
 def test_deflated_file_with_odd_file_meta_is_never_inflated_by_pydicom(tmp_path: Path, damage: bytes) -> None:
-    content = file_meta(DEFLATED) + deflate(lambda: [image(8, 8, 1)] + [bytes(1 << 20)] * 64)
+    content = file_meta(DEFLATED) + deflate(image(8, 8, 1), 64)
     file = write(tmp_path / "a", content.replace(damage, damage.replace(b"\x00", b"\x01", 1) + b"", 1))
     refusal(file)
 
@@ -218,4 +220,4 @@ def test_meta_that_hides_the_deflated_syntax_is_not_inflated(tmp_path: Path) -> 
     filler = element(0x00020100, b"UI", b"") + element(0x00020102, b"OB", bytes(8000))
     meta = file_meta(DEFLATED)
     content = meta[:132] + element(0x00020001, b"OB", bytes(8000)) + filler + meta[144:]
-    refusal(write(tmp_path / "a", content + deflate(lambda: [bytes(1 << 20)] * 64)))
+    refusal(write(tmp_path / "a", content + deflate(b"", 64)))

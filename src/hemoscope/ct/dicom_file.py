@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import sys
 import warnings
 import zlib
 from typing import BinaryIO, Literal
 
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
@@ -31,8 +32,8 @@ MAX_FRAMES = 4096
 MAX_VOXELS = 128 << 20  # 512 slices of 512 x 512
 
 # What pydicom raises on malformed data sets, found by mutating real files.
-PARSER_ERRORS = (InvalidDicomError, EOFError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
-                 NotImplementedError, RecursionError, struct.error, zlib.error)  # fmt: skip
+PARSER_ERRORS = (InvalidDicomError, BytesLengthException, EOFError, ValueError, TypeError, AttributeError, LookupError,
+                 ArithmeticError, NotImplementedError, RecursionError, struct.error, zlib.error)  # fmt: skip
 
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _FIRST_GROUPS = frozenset({0x0004, 0x0008})  # one of them is in every DICOMDIR and every other object
@@ -93,8 +94,9 @@ def read_header(file: InputFile) -> Dataset:
                 stream.seek(0)
                 return _parse(file, stream, file.size)
             stream.seek(len(start))
-            content = start + inflate(stream, MAX_HEADER_BYTES)
-            return _parse(file, io.BytesIO(content), len(content))
+            inflated = inflate(stream, MAX_HEADER_BYTES)
+            size = len(start) + len(inflated) if len(inflated) < MAX_HEADER_BYTES else sys.maxsize
+            return _parse(file, io.BytesIO(start + inflated), size)
     except OSError as error:
         raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read: {error.strerror}.") from error
     except PARSER_ERRORS as error:

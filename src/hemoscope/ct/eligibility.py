@@ -7,6 +7,7 @@ from pydicom.uid import UID
 
 from hemoscope.ct.enhanced import PER_FRAME, frame_headers
 from hemoscope.ct.hounsfield import rescale
+from hemoscope.ct.inputs import printable
 from hemoscope.ct.stored_values import CODECS, UNCOMPRESSED, transfer_syntax
 from hemoscope.reasons import Check, HemoscopeError, Reason
 
@@ -111,10 +112,14 @@ def _coding(header: Dataset, name: str) -> Check | None:
     syntax = transfer_syntax(header)
     if syntax in UNCOMPRESSED or syntax in CODECS:
         return None
-    return Check(Reason.TRANSFER_SYNTAX_UNSUPPORTED, f"The pixels of {name} are coded as {UID(syntax).name}, not read.")
+    return Check(
+        Reason.TRANSFER_SYNTAX_UNSUPPORTED,
+        f"The pixels of {name} are coded as {printable(UID(syntax).name)}, not read.",
+    )
 
 
 def _text(header: Dataset, keyword: str) -> str:
     value = header.get(keyword)
     parts = [value] if isinstance(value, str) else (value or [])
-    return "\\".join(str(part).strip(" \0") for part in parts)
+    # from the file into sentences: no control characters, no novels
+    return printable("\\".join(str(part).strip(" \0") for part in parts))[:200]

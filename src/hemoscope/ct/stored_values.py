@@ -17,7 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import UID
 
 from hemoscope.ct.dicom_file import pixel_bytes
-from hemoscope.ct.inputs import InputFile
+from hemoscope.ct.inputs import InputFile, printable
 from hemoscope.reasons import HemoscopeError, Reason
 
 Stored = NDArray[np.integer[Any]]
@@ -151,7 +151,7 @@ def unreadable(file: InputFile, how: str) -> HemoscopeError:
 def unsupported(file: InputFile, syntax: str) -> HemoscopeError:
     """The error for a coding that is retired or unknown."""
     sentence = (
-        f"The pixels of {file.name} are coded as {UID(syntax).name}, which is not read; "
+        f"The pixels of {file.name} are coded as {printable(UID(syntax).name)}, which is not read; "
         "export the file uncompressed or as JPEG 2000."
     )
     return HemoscopeError(Reason.TRANSFER_SYNTAX_UNSUPPORTED, sentence)
