@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from hemoscope.ct.inputs import Refusal
 from hemoscope.ct.scan import Scan, Slice
+from hemoscope.reasons import Reason
 from hemoscope.report.names import Names, cell, hashed
 
 DICOM = Slice("study.zip!DOE^JANE/20260101/IM0001", "00" * 32, "1.2.840.113619.2.55")
@@ -38,6 +40,9 @@ def test_everything_is_kept_when_asked() -> None:
         "DOE^JANE/20260101 holds two series.",
         "Slice 1.2.840.113619.2.55 is there twice.",
         "study.zip cannot be read.",
+        "2 files, such as study.zip!DOE^JANE/20260101/DOE JANE 2.dcm, cannot be read.",
+        "One copy, study.zip!DOE^JANE/IM0002.",
+        "The first is study.zip!DOE^JANE/20260102/letter to DOE.txt: it is no image.",
     ],
 )
 def test_sentences_lose_file_names_folders_and_uids(sentence: str) -> None:
@@ -45,6 +50,15 @@ def test_sentences_lose_file_names_folders_and_uids(sentence: str) -> None:
     assert "sha256:" in said
     for part in ("DOE", "JANE", "20260101", "IM0001", "1.2.840", "study.zip"):
         assert part not in said
+
+
+def test_series_keep_their_number_and_description() -> None:
+    why = "series 3 'Bone' (-50 points: sharp kernel -50) was not analysed: series 2 'Head' (15 points) suits better."
+    names = Names(keep_identifiers=False)
+    refusal = Refusal("series 3 'Bone'", Reason.OTHER_SERIES_CHOSEN, why)
+    assert (names.refused(refusal.name), names.refusal_sentence(refusal)) == (refusal.name, why)
+    folder = Refusal("DOE/CT", Reason.OTHER_SERIES_CHOSEN, "DOE/CT was not analysed: it is a series of bone.")
+    assert "DOE" not in names.refused(folder.name) + names.refusal_sentence(folder)
 
 
 def test_numbers_in_sentences_stay() -> None:

@@ -80,7 +80,9 @@ def _detect(
 
 
 def input_of(scan: Scan) -> str:
-    """The input that a scan came from, as the user named it."""
+    """The input that a scan came from, as the user named it; the file, for a slice that is a scan of its own."""
+    if scan.independent:
+        return scan.slices[0].source
     return PurePosixPath(scan.slices[0].source.partition("!")[0]).parts[0]
 
 

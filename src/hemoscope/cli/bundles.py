@@ -16,16 +16,16 @@ def bundles() -> None:
     """
     from rich.text import Text
 
-    from hemoscope.cli.screen import console, plain_table
+    from hemoscope.cli.screen import console, plain_table, say
     from hemoscope.detector.bundle import INSTALLED, installed_bundles
     from hemoscope.report.wording import percent
 
     screen = console()
     installed = installed_bundles()
     for bundle in installed:
-        screen.print(Text(f"{bundle.name} {bundle.version}", style="bold"))
-        screen.print(Text(f"SHA-256 {bundle.sha256}, {len(bundle.model) / 1e6:.1f} MB"))
-        screen.print(Text(str(bundle.facts.get("licence", ""))))
+        say(screen, f"{bundle.name} {bundle.version}", style="bold")
+        say(screen, f"SHA-256 {bundle.sha256}, {len(bundle.model) / 1e6:.1f} MB")
+        say(screen, str(bundle.facts.get("licence", "")))
         points = plain_table("Operating point", "Threshold", "Sensitivity", "Specificity",
                              right=("Threshold", "Sensitivity", "Specificity"))  # fmt: skip
         for kind, table in (("scan", bundle.scan_points), ("slice by itself", bundle.slice_points)):
@@ -38,6 +38,6 @@ def bundles() -> None:
             figures.add_row(Text(str(name)), Text(str(value)))
         if figures.row_count:
             screen.print(figures)
-        screen.print(Text(f"Model card: {INSTALLED / bundle.name / 'MODEL_CARD.md'}"))
+        say(screen, f"Model card: {INSTALLED / bundle.name / 'MODEL_CARD.md'}")
     if not installed:
-        screen.print(Text("No bundle is installed; give --bundle the folder or zip of one."))
+        say(screen, "No bundle is installed; give --bundle the folder or zip of one.")

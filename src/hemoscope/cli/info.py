@@ -34,7 +34,7 @@ def info(
 
     from hemoscope.cli.analyse import input_of, needs_attention
     from hemoscope.cli.progress import Progress
-    from hemoscope.cli.screen import console, plain_table, print_refusals
+    from hemoscope.cli.screen import console, plain_table, print_refusals, say
     from hemoscope.ct.checks import check_scan
     from hemoscope.ct.inputs import Refusal
     from hemoscope.ct.read import read_scans
@@ -61,7 +61,7 @@ def info(
             screen.print(table)
     for refusal in refusals:
         if refusal not in needs_attention([refusal]):
-            screen.print(Text(f"Set aside: {refusal.detail}"))
+            say(screen, f"Set aside: {refusal.detail}")
     print_refusals(needs_attention(refusals), screen)
     context.exit(0 if analysable and not needs_attention(refusals) else 1)
 

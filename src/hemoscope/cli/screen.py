@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 from rich import box
@@ -21,18 +22,24 @@ STATE_STYLES = {"positive": "bold red", "negative": "cyan", "indeterminate": "bo
 STATES = {state.value: word.lower() for state, word in STATE_WORDS.items()}
 MOST_SENTENCES = 20
 WIDTH_OF_FILES = 140  # where the output is no terminal
+NARROW = 110  # columns of a terminal; on a narrower one, BESIDES is left out
+BESIDES = ("Input", "Seconds")
 
 
-def console(stderr: bool = False) -> Console:
+def console() -> Console:
     """The terminal; where there is none, lines are wide enough that tables are not cut."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else WIDTH_OF_FILES
-    return Console(file=stream, width=width, markup=False, highlight=False, soft_wrap=False)
+    width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    return Console(width=width, markup=False, highlight=False)
 
 
-def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
-    """A table with a line under its header; the columns in `right` hold numbers."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+def say(screen: Console, sentence: str, style: str = "") -> None:
+    """Print a sentence on one line, which the terminal wraps and a file keeps whole."""
+    screen.print(Text(sentence, style), soft_wrap=True)
+
+
+def plain_table(*columns: str, right: Sequence[str] = (), gap: int = 2) -> Table:
+    """A table with a line under its header; the columns in `right` hold numbers; `gap` spaces lie between columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
@@ -46,31 +53,33 @@ def print_detections(records: Sequence[Json], places: Sequence[str], refusals: S
     screen = console()
     abbreviations = ["Any" if finding.name == "any" else finding.abbreviation for finding in FINDINGS]
     numbers = [*abbreviations, "Slice", "Seconds"]
-    table = plain_table("Scan", "Input", "State", *numbers, right=numbers)
+    columns = ["Scan", "Input", "State", *numbers]
+    shown = [name not in BESIDES or screen.width >= NARROW for name in columns]
+    table = plain_table(*compress(columns, shown), right=numbers, gap=2 if all(shown) else 1)
     for record, place in zip(records, places, strict=True):
-        table.add_row(*_cells(record, place))
+        table.add_row(*compress(_cells(record, place), shown))
     if records:
         screen.print(table)
     for record in records:
         if record["state"] == "not_analysed":
-            screen.print(Text(f"{record['scan']} was not analysed. {_why(record)}"))
+            say(screen, f"{record['scan']} was not analysed. {_why(record)}")
     print_refusals(refusals, screen)
     if not records:
-        screen.print(Text("No scan was found in the input."))
-    screen.print(Text(f"Probabilities are in %; Slice is the most suspicious one. The outputs are in {out}."))
-    screen.print(Text(RESEARCH_USE))
+        say(screen, "No scan was found in the input.")
+    say(screen, f"Probabilities are in %; Slice is the most suspicious one. The outputs are in {out}.")
+    say(screen, RESEARCH_USE)
 
 
 def print_refusals(refusals: Sequence[Refusal], screen: Console) -> None:
     """A sentence for each file that needs attention, and the number of those set aside beside a scan."""
     serious = needs_attention(refusals)
     for refusal in serious[:MOST_SENTENCES]:
-        screen.print(Text(f"Not analysed: {refusal.detail}"))
+        say(screen, f"Not analysed: {refusal.detail}")
     if len(serious) > MOST_SENTENCES:
-        screen.print(Text(f"... and {len(serious) - MOST_SENTENCES} more that were not analysed."))
+        say(screen, f"... and {len(serious) - MOST_SENTENCES} more that were not analysed.")
     aside = len(refusals) - len(serious)
     if aside:
-        screen.print(Text(f"{aside} {'file or series was' if aside == 1 else 'files or series were'} set aside."))
+        say(screen, f"{aside} {'file or series was' if aside == 1 else 'files or series were'} set aside.")
 
 
 def _cells(record: Json, place: str) -> list[Text]:

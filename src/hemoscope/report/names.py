@@ -7,12 +7,18 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from hemoscope.ct.inputs import Refusal
 from hemoscope.ct.scan import Scan, Slice
 
 # A cell that begins so is run as a formula by spreadsheet programs.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# The rest of a file name in a sentence: up to a known suffix (names may hold spaces), else up to the next space.
+FILE = r"(?:[^\n,;:]*?\.(?:dcm|dicom|ima|img|nii\.gz|nii|png|jpe?g|zip|txt|pdf)\b|[^\s,;:]*[^\s,;:.])"
 # PS3.5 6.2 (UI): components of digits and dots. Four or more components are a UID rather than a version or a number.
 UID = re.compile(r"(?<![\d.])\d+(?:\.\d+){4,}(?![\d.])")
+
+
+SERIES_LABEL = re.compile(r"(?:series \d+\b|')")
 
 
 def hashed(text: str) -> str:
@@ -44,14 +50,25 @@ class Names:
         return PurePosixPath(a_slice.source.rpartition("!")[2]).name
 
     def refused(self, name: str) -> str:
-        """A file that was refused: nothing is known of what it is, so its name is always hashed unless kept."""
-        return name if self.keep_identifiers else hashed(name)
+        """A file that was refused: nothing is known of what it is, so its name is always hashed unless kept.
+
+        A series is named by its number and description, which name no one, and stays.
+        """
+        return name if self.keep_identifiers or SERIES_LABEL.match(name) else hashed(name)
+
+    def refusal_sentence(self, refusal: Refusal) -> str:
+        """The sentence about a refused file or series."""
+        return self.sentence(refusal.detail, [] if SERIES_LABEL.match(refusal.name) else [refusal.name])
 
     def sentence(self, text: str, sources: Iterable[str]) -> str:
         """A sentence in which the file names `sources`, their folders and all UIDs are replaced by hashes."""
         if self.keep_identifiers:
             return text
-        spellings = {spelling for source in sources for spelling in _spellings(source)}
+        known = list(sources)
+        for root in {re.split("[/!]", source)[0] for source in known}:
+            # Other files of the same input, which are no slices of the scan.
+            text = re.sub(rf"(?<![\w.]){re.escape(root)}[/!]{FILE}", lambda found: hashed(found[0]), text)
+        spellings = {spelling for source in known for spelling in _spellings(source)}
         for spelling in sorted(spellings, key=len, reverse=True):
             text = re.sub(rf"(?<![\w.]){re.escape(spelling)}(?!\w)", hashed(spelling), text)
         return UID.sub(lambda match: hashed(match[0]), text)

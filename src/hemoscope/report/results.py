@@ -100,7 +100,7 @@ def refusal_record(refusal: Refusal, names: Names) -> Json:
         "code": refusal.reason.name,
         "severity": refusal.reason.severity.value,
         "sentence": refusal.reason.sentence,
-        "detail": names.sentence(refusal.detail, [refusal.name]),
+        "detail": names.refusal_sentence(refusal),
     }
 
 
