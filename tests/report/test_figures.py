@@ -11,7 +11,13 @@ from hemoscope.ct.windows import BRAIN, SOFT_TISSUE
 from hemoscope.detector.detection import Detection
 from hemoscope.report import figures
 from hemoscope.report.figures import View
-from hemoscope.report.panels import overlay_png, panels, slices_to_show
+from hemoscope.report.panels import overlays, panels, slices_to_show
+
+
+def decoded(detection: Detection, index: int) -> np.ndarray:
+    """The heat map of a slice, BGR."""
+    ((_, data),) = overlays(detection, [index])
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
 
 def test_windows_of_a_real_slice(negative: Detection) -> None:
@@ -73,17 +79,15 @@ def test_stronger_activation_is_brighter() -> None:
 
 def test_a_scan_without_activation_is_not_lit_up(negative: Detection) -> None:
     assert negative.maps is not None
-    assert figures.heat_scale(negative) == figures.LOWEST_SCALE_LOGITS
+    assert figures.heat_scale(negative, [13]) == figures.LOWEST_SCALE_LOGITS
     pictures = panels(negative, [13])
     assert pictures is not None
-    overlaid = cv2.imdecode(np.frombuffer(overlay_png(negative, 13) or b"", np.uint8), cv2.IMREAD_COLOR)
+    overlaid = decoded(negative, 13)
     assert (overlaid == overlaid[..., :1]).all()  # grey
 
 
 def test_overlay_lies_on_the_slice_pixel_for_pixel(incomplete: Detection) -> None:
-    data = overlay_png(incomplete, 13)
-    assert data is not None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    picture = decoded(incomplete, 13).astype(int)
     assert picture.shape == (512, 512, 3)
     coloured = np.ptp(picture, axis=2) > 30
     ys, xs = np.nonzero(coloured)
@@ -91,7 +95,20 @@ def test_overlay_lies_on_the_slice_pixel_for_pixel(incomplete: Detection) -> Non
 
 
 def test_slices_that_could_not_be_read_have_no_map(not_analysed: Detection) -> None:
-    assert overlay_png(not_analysed, 13) is None
+    assert list(overlays(not_analysed, [13])) == []
+
+
+def test_the_heat_map_is_that_of_the_finding_that_explains_the_slice(incomplete: Detection) -> None:
+    assert incomplete.slice_probabilities is not None
+    scores = incomplete.slice_probabilities.copy()
+    scores[13] = (0.01, 0.05, 0.3, 0.1, 0.02, 0.32)
+    scores[14] = (0.01, 0.05, 0.2, 0.1, 0.02, 0.32)
+    changed = replace(incomplete, slice_probabilities=scores)
+    names = [name for name, _ in overlays(changed, [13, 14])]
+    assert names == ["heat_map_slice_013_intraventricular.png", "heat_map_slice_014_any.png"]
+    drawn = panels(changed, [13, 14])
+    assert drawn is not None
+    assert [panel.pictures[1].title for panel in drawn.panels] == ["Heat map, intraventricular", "Heat map, any"]
 
 
 def test_slices_to_show(incomplete: Detection, not_analysed: Detection, picture: Detection) -> None:

@@ -33,7 +33,7 @@ def test_all_formats(tmp_path: Path, incomplete: Detection, not_analysed: Detect
     name = incomplete.scan.name
     assert {"scans.csv", "slices.csv", "results.json", "index.html", f"{name}/report.html"} < files
     assert f"{name}_2/report.html" in files  # the second scan of that name does not replace the first
-    assert f"{name}/heat_map_slice_013.png" in files
+    assert f"{name}/heat_map_slice_013_any.png" in files
     assert not [file for file in files if file.endswith(".part")]
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {file for scan in results["scans"] for file in scan["files"]} == {f for f in files if "/" in f}
@@ -46,7 +46,7 @@ def test_all_formats(tmp_path: Path, incomplete: Detection, not_analysed: Detect
         (("csv",), {"scans.csv", "slices.csv"}),
         (("json",), {"results.json"}),
         (("html",), {"index.html", "b_i_b/report.html"}),
-        (("png",), {"b_i_b/heat_map_slice_000.png"}),
+        (("png",), {"b_i_b/heat_map_slice_000_epidural.png"}),
     ],
 )
 def test_only_the_formats_asked_for(
@@ -106,7 +106,9 @@ def test_a_full_disk_is_one_sentence_and_no_half_file(
         replace(path, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OutputError, match=r"heat_map_slice_000\.png could not be written: No space left on device\."):
+    with pytest.raises(
+        OutputError, match=r"heat_map_slice_000_epidural\.png could not be written: No space left on device\."
+    ):
         writer.add(picture)
     assert [path.name for path in tmp_path.rglob("*")] == [RECORD]  # the report that was written is gone again
 
@@ -132,7 +134,7 @@ def test_folder_names_are_safe_and_differ(name: str) -> None:
 
 def test_heat_maps_are_pictures_of_whole_slices(tmp_path: Path, incomplete: Detection) -> None:
     written(tmp_path, incomplete, formats=("png",))
-    picture = cv2.imread(str(tmp_path / incomplete.scan.name / "heat_map_slice_013.png"))
+    picture = cv2.imread(str(tmp_path / incomplete.scan.name / "heat_map_slice_013_any.png"))
     assert picture.shape == (512, 512, 3)
     assert np.ptp(picture.astype(int), axis=2).max() > 60
 

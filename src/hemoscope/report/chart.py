@@ -13,7 +13,7 @@ from hemoscope.findings import ANY, FINDINGS
 from hemoscope.report.wording import operating_points, percent
 
 # The drawing area, in SVG units.
-WIDTH, HEIGHT = 760, 258
+WIDTH, HEIGHT = 760, 254
 LEFT, RIGHT, TOP, BOTTOM = 66, 746, 26, 204
 LABEL_WIDTH = 26  # of a slice number
 

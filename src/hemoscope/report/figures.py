@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hemoscope.ct.prepare import Crop, cut, head_crop
 from hemoscope.ct.windows import Window, to_grey
 from hemoscope.detector.detection import Detection
-from hemoscope.findings import ANY
+from hemoscope.findings import ANY, FINDINGS
 
 LONGEST_SIDE = 448  # pixels: close to the true pixels of a head in a 512 x 512 slice
 JPEG_QUALITY = 88  # one picture is some 25 kB; a lossless one 100 kB
@@ -22,6 +22,7 @@ STRONGEST_ALPHA = 0.62  # the anatomy stays visible under the strongest activati
 FAINTEST_LEVEL = 0.10
 # The scale ends at the scan's strongest activation, but not below this, so that a scan without any is not lit up.
 LOWEST_SCALE_LOGITS = 4.0
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,24 @@ def windowed(hu: NDArray[np.int16], view: View, window: Window) -> NDArray[np.ui
     return to_grey(part, window)
 
 
-def heat_scale(detection: Detection, finding: int = ANY) -> float:
-    """The activation (logits) at the top of the colour scale: one scale for all slices of the scan."""
-    strongest = 0.0 if detection.maps is None else float(np.nanmax(detection.maps[:, finding], initial=0.0))
-    return max(strongest, LOWEST_SCALE_LOGITS)
+def heat_finding(detection: Detection, index: int) -> int:
+    """The finding whose heat map explains the probability of any hemorrhage in a slice.
+
+    That is a subtype where its probability makes up all, or nearly all, of it; else `any`.
+    """
+    if detection.slice_probabilities is None:
+        return ANY
+    row = detection.slice_probabilities[index]
+    subtype = max((i for i in range(len(FINDINGS)) if i != ANY), key=lambda i: float(row[i]))
+    return subtype if row[subtype] >= NEARLY_ALL * row[ANY] else ANY
+
+
+def heat_scale(detection: Detection, slices: Sequence[int]) -> float:
+    """The activation (logits) at the top of the colour scale: one scale for all heat maps of a report."""
+    if detection.maps is None:
+        return LOWEST_SCALE_LOGITS
+    findings = sorted({heat_finding(detection, index) for index in slices})
+    return max(float(detection.maps[:, findings].max(initial=0)), LOWEST_SCALE_LOGITS)
 
 
 def heat(activation: NDArray[np.float32], crop: Crop, view: View) -> NDArray[np.float32]:

@@ -120,8 +120,9 @@ def _facts(detection: Detection, names: Names) -> list[tuple[str, str]]:
     pixels = f", pixels {spacing[0]:.3g} x {spacing[1]:.3g} mm" if spacing else ", pixel size unknown"
     units = "true HU" if scan.window is None else f"approximate HU, restored from window {scan.window}"
     age = "" if made["age_years"] is None else f"{made['age_years']:g} years"
+    tilt = made["gantry_tilt_degrees"]
     slices = (_unit(made["spacing_mm"], "mm apart"), _unit(made["slice_thickness_mm"], "mm thick"),
-              _unit(made["gantry_tilt_degrees"], "degrees of tilt"))  # fmt: skip
+              _unit(tilt if tilt and tilt >= 0.5 else None, "degrees of tilt"))  # fmt: skip
     kernel = made["kernel"] and f"kernel {made['kernel']}"
     facts = [
         ("Slices", "{slices_found} found, {slices_read} read, {slices_scored} scored".format(**counts)),

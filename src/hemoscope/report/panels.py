@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ def panels(detection: Detection, shown: list[int]) -> Panels | None:
     if not shown:
         return None
     view = figures.head_view(detection, shown)
-    scale = figures.heat_scale(detection)
+    scale = figures.heat_scale(detection, shown)
     width_mm = None if view.mm_per_pixel is None else view.width * view.mm_per_pixel
     bar = None if width_mm is None else next((mm for mm in SCALE_BARS_MM if mm < 0.4 * width_mm), None)
     return Panels(
@@ -83,13 +84,15 @@ def panels(detection: Detection, shown: list[int]) -> Panels | None:
     )
 
 
-def overlay_png(detection: Detection, index: int) -> bytes | None:
-    """The heat map of one slice over the whole slice, pixel for pixel, as PNG. None without a heat map."""
-    laid = _laid(detection, index, view := figures.slice_view(detection))
-    if laid is None:
-        return None
-    grey = figures.windowed(detection.scan.hu[index], view, BRAIN)
-    return figures.png(figures.overlay(grey, laid, figures.heat_scale(detection)))
+def overlays(detection: Detection, shown: list[int]) -> Iterator[tuple[str, bytes]]:
+    """The heat maps of the slices `shown` over whole slices, pixel for pixel: (name, PNG) of each that has one."""
+    view, scale = figures.slice_view(detection), figures.heat_scale(detection, shown)
+    for index in shown:
+        laid = _laid(detection, index, view)
+        if laid is not None:
+            finding = FINDINGS[figures.heat_finding(detection, index)].name
+            grey = figures.windowed(detection.scan.hu[index], view, BRAIN)
+            yield f"heat_map_slice_{index:03d}_{finding}.png", figures.png(figures.overlay(grey, laid, scale))
 
 
 def _panel(detection: Detection, index: int, view: figures.View, scale: float) -> Panel:
@@ -103,7 +106,8 @@ def _panel(detection: Detection, index: int, view: figures.View, scale: float) -
     pictures = [Picture(title, _uri(grey)) for title, grey in greys]
     laid = _laid(detection, index, view)
     if laid is not None:
-        pictures.insert(1, Picture("Heat map", _uri(figures.overlay(brain, laid, scale))))
+        finding = FINDINGS[figures.heat_finding(detection, index)].name
+        pictures.insert(1, Picture(f"Heat map, {finding}", _uri(figures.overlay(brain, laid, scale))))
     position = detection.scan.slices[index].position_mm
     return Panel(
         slice_number=index,
@@ -123,11 +127,11 @@ def _scores(detection: Detection, index: int) -> list[tuple[str, str, str]]:
 
 
 def _laid(detection: Detection, index: int, view: figures.View) -> NDArray[np.float32] | None:
-    """The activation of any hemorrhage over a view, or None where the slice has no map."""
+    """The activation that explains the slice over a view, or None where the slice has no map."""
     crop = detection.crops[index] if index < len(detection.crops) else None
     if detection.maps is None or crop is None:
         return None
-    return figures.heat(detection.maps[index, ANY], crop, view)
+    return figures.heat(detection.maps[index, figures.heat_finding(detection, index)], crop, view)
 
 
 def _uri(picture: NDArray[np.uint8]) -> str:

@@ -15,7 +15,7 @@ from hemoscope.detector.detection import Detection
 from hemoscope.reasons import UsageError
 from hemoscope.report import html, results, tables
 from hemoscope.report.names import Names
-from hemoscope.report.panels import overlay_png, slices_to_show
+from hemoscope.report.panels import overlays, slices_to_show
 
 FORMATS = ("csv", "json", "html", "png")
 # Lists the files that Hemoscope wrote into a folder: they, and only they, may be replaced or removed by a later run.
@@ -60,9 +60,8 @@ class ReportWriter:
         if "html" in self.formats:
             yield f"{folder}/report.html", html.scan_report(detection, self.run, self.names)
         if "png" in self.formats:
-            for index in slices_to_show(detection):
-                if (picture := overlay_png(detection, index)) is not None:
-                    yield f"{folder}/heat_map_slice_{index:03d}.png", picture
+            for name, picture in overlays(detection, slices_to_show(detection)):
+                yield f"{folder}/{name}", picture
 
     def finish(self, refusals: Sequence[Refusal], seconds: dict[str, float], complete: bool = True) -> None:
         """Write the tables and the overview, and remove what an earlier run left here and this one did not replace."""
