@@ -133,6 +133,12 @@ def test_claims_of_too_many_pixels_are_refused(tmp_path: Path, rows: int, column
     assert refusal(file).reason is Reason.TOO_LARGE
 
 
+@pytest.mark.parametrize("frames", [0, -5])
+def test_number_of_frames_that_is_none_counts_as_one(tmp_path: Path, frames: int) -> None:
+    header = read_header(write(tmp_path / "a", file_meta(EXPLICIT) + image(8, 8, frames)))
+    assert "NumberOfFrames" not in header and header.Rows == 8
+
+
 def test_element_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
     content = file_meta(EXPLICIT) + b"\x09\x00\x01\x10UN\0\0" + struct.pack("<I", 4_000_000_000) + bytes(100)
     assert refusal(write(tmp_path / "a", content)).reason is Reason.NOT_READABLE

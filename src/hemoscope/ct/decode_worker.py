@@ -9,6 +9,7 @@ and sentence.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -33,7 +34,8 @@ def main() -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # codecs print to them
         os.dup2(silence, stream)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is expected, its image is of no use
     for line in sys.stdin.buffer:
         _answer(json.loads(line), answers)

@@ -1,4 +1,4 @@
-"""One DICOM file: what it is by its content, its header and its bytes, read in bounded memory and time."""
+"""One DICOM file: its header and its bytes, read in bounded memory and time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ import struct
 import sys
 import warnings
 import zlib
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from hemoscope.ct.deflated import inflate, plain_start
 from hemoscope.ct.enhanced import PER_FRAME, frame_headers
 from hemoscope.ct.inputs import InputFile
+from hemoscope.ct.sniff import sniff as sniff
 from hemoscope.reasons import HemoscopeError, Reason
-
-Kind = Literal["dicom", "nifti", "picture"]
 
 MAX_FILE_BYTES = 320 << 20  # MAX_VOXELS of 16 bits, and a header
 MAX_HEADER_BYTES = 8 << 20  # an enhanced CT spends 1 to 4 kB a frame
-MAX_HEADER_READS = 600_000  # about 200,000 data elements, nested ones too
+MAX_HEADER_READS = 300_000  # about 100,000 data elements, nested ones too
 MAX_ROWS_OR_COLUMNS = 4096
 MAX_FRAMES = 4096
 MAX_VOXELS = 128 << 20  # 512 slices of 512 x 512
@@ -35,6 +40,7 @@ MAX_VOXELS = 128 << 20  # 512 slices of 512 x 512
 PARSER_ERRORS = (InvalidDicomError, BytesLengthException, EOFError, ValueError, TypeError, AttributeError, LookupError,
                  ArithmeticError, NotImplementedError, RecursionError, struct.error, zlib.error)  # fmt: skip
 
+_USUAL_HEADER_BYTES = 1 << 16
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _FIRST_GROUPS = frozenset({0x0004, 0x0008})  # one of them is in every DICOMDIR and every other object
 _CHECKED_GROUPS = frozenset({0x0008, 0x0010, 0x0018, 0x0020, 0x0028})
@@ -42,41 +48,6 @@ _CHECKED_GROUPS = frozenset({0x0008, 0x0010, 0x0018, 0x0020, 0x0028})
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "SQ", "ST", "TM", "UC", "UI", "UR", "UT"})
 _INTEGERS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
              "PixelRepresentation")  # fmt: skip
-
-
-def sniff(file: InputFile) -> Kind | None:
-    """Tell by content, not by name, what a file is; None: nothing that Hemoscope reads, or not readable."""
-    try:
-        with file.path.open("rb") as stream:
-            start = stream.read(4096)
-    except OSError:
-        return None
-    if start[128:132] == b"DICM" or _starts_with_element(start):
-        return "dicom"
-    if start[:8] == b"\x89PNG\r\n\x1a\n" or start[:3] == b"\xff\xd8\xff":
-        return "picture"
-    if start[:2] == b"\x1f\x8b":
-        start = _gunzip(start)
-    if start[344:348] in (b"n+1\0", b"ni1\0") or start[4:8] in (b"n+2\0", b"ni2\0"):
-        return "nifti"
-    return None
-
-
-def _starts_with_element(start: bytes) -> bool:
-    """Whether a data element of group 0002 or 0008 comes first, as in files without preamble and file meta."""
-    group, vr, length = start[:2], start[4:6], int.from_bytes(start[4:8], "little")
-    if len(start) < 132:
-        return False
-    if group == b"\x00\x08":  # big endian, always explicit VR
-        return vr.isalpha() and vr.isupper()
-    return group in (b"\x02\x00", b"\x08\x00") and ((vr.isalpha() and vr.isupper()) or length <= 1024)
-
-
-def _gunzip(start: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, 352)
-    except zlib.error:
-        return b""
 
 
 def read_header(file: InputFile) -> Dataset:
@@ -150,18 +121,35 @@ def _check_file_size(file: InputFile) -> None:
 
 def _parse(file: InputFile, stream: BinaryIO, size: int) -> Dataset:
     """Parse the header at the start of a stream of `size` bytes."""
-    bounded = _BoundedReader(file, stream, size)
-    stop = _StopAtPixels()
     with warnings.catch_warnings():  # what pydicom warns of is judged here: used, left out or refused
         warnings.simplefilter("ignore")
-        header = read_partial(bounded, stop_when=stop, force=True)  # type: ignore[arg-type]
+        header = _parse_start(stream) if size > _USUAL_HEADER_BYTES else None
+        if header is None:
+            stream.seek(0)
+            header = _parse_to_pixels(_BoundedReader(file, stream, size))
         if not any(tag >> 16 in _FIRST_GROUPS for tag in header.keys()):  # noqa: SIM118
             raise damaged(file)
-        header.pixels_at = bounded.tell() if stop.reached else None
-        if "TransferSyntaxUID" not in header.file_meta:
-            header.file_meta.TransferSyntaxUID = _syntax_of(header)
+        syntax = header.file_meta.setdefault("TransferSyntaxUID", _syntax_of(header)).value
+        if syntax == DeflatedExplicitVRLittleEndian:  # one that `plain_start` did not know
+            raise damaged(file)
         _leave_out_malformed(header)
         _check_claims(file, header)
+    return header
+
+
+def _parse_start(stream: BinaryIO) -> Dataset | None:
+    """Parse the start of a stream in memory, which is fast; None: the pixels do not begin there."""
+    try:
+        header = _parse_to_pixels(io.BytesIO(stream.read(_USUAL_HEADER_BYTES)))
+    except PARSER_ERRORS:
+        return None  # cut off, or damaged: the bounded reader tells
+    return header if header.pixels_at is not None else None
+
+
+def _parse_to_pixels(stream: BinaryIO | _BoundedReader) -> Dataset:
+    stop = _StopAtPixels()
+    header = read_partial(stream, stop_when=stop, force=True)  # type: ignore[arg-type]
+    header.pixels_at = stream.tell() if stop.reached else None
     return header
 
 
@@ -180,20 +168,18 @@ class _BoundedReader:
 
     def __init__(self, file: InputFile, stream: BinaryIO, size: int) -> None:
         self._file, self._stream, self._size = file, stream, size
-        self._reads = 0
+        self._reads_left, self._bytes_left = MAX_HEADER_READS, MAX_HEADER_BYTES
         self.tell, self.seek = stream.tell, stream.seek
 
     def read(self, count: int = -1) -> bytes:
-        self._reads += 1
-        if count > 4096 or self._reads > MAX_HEADER_READS:
-            end = self.tell() + count
-            if end > self._size:
-                raise EOFError
-            if end > MAX_HEADER_BYTES or self._reads > MAX_HEADER_READS:
-                sentence = f"The header of {self._file.name} is longer than the limits that keep memory bounded."
-                raise HemoscopeError(Reason.TOO_LARGE, sentence)
-        if count < 0:  # pydicom reads to the end only to inflate, and only if `plain_start` knew no deflated file
+        # pydicom reads to the end only to inflate what `plain_start` did not know as deflated
+        if count < 0 or (count > _USUAL_HEADER_BYTES and self.tell() + count > self._size):
             raise EOFError
+        self._reads_left -= 1
+        self._bytes_left -= count
+        if self._reads_left < 0 or self._bytes_left < 0:
+            sentence = f"The header of {self._file.name} is longer than the limits that keep memory bounded."
+            raise HemoscopeError(Reason.TOO_LARGE, sentence)
         return self._stream.read(count)
 
 
@@ -226,8 +212,10 @@ def _has_text(value: object) -> bool:
 def _check_claims(file: InputFile, header: Dataset) -> None:
     """Refuse what claims more pixels than are read, or contradicts itself."""
     for keyword in _INTEGERS:
-        if keyword in header and not isinstance(header[keyword].value, int):
+        if keyword in header and not (isinstance(header[keyword].value, int) and header[keyword].value >= 0):
             del header[keyword]
+    if header.get("NumberOfFrames") == 0:  # written by some for a single frame
+        del header.NumberOfFrames
     rows, columns = header.get("Rows", 0), header.get("Columns", 0)
     frames = header.get("NumberOfFrames", 1)
     if max(rows, columns) > MAX_ROWS_OR_COLUMNS or frames > MAX_FRAMES or rows * columns * frames > MAX_VOXELS:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from hemoscope.ct.decode_process import DecodeProcess
-from hemoscope.ct.dicom_file import read_content
-from hemoscope.ct.hounsfield import AIR_HU as AIR_HU
-from hemoscope.ct.hounsfield import HIGHEST_HU as HIGHEST_HU
+from hemoscope.ct.dicom_file import pixel_bytes, read_content
 from hemoscope.ct.hounsfield import hounsfield_frames, pixel_notes
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.stored_values import CODECS, UNCOMPRESSED, transfer_syntax, uncompressed_frames, unsupported
 from hemoscope.reasons import HemoscopeError, Reason
 
-AHEAD = 4  # files a decode process that are decoded before the consumer asks; 0.5 MB each, multi-frame files more
+# How far decoding runs ahead of the consumer.
+AHEAD_FILES = 4  # a decode process
+AHEAD_BYTES = 128 << 20  # of all of them, for multi-frame files
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Decoder:
 
     def __init__(self, jobs: int) -> None:
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
-        self._ahead = AHEAD * jobs
+        self._ahead = AHEAD_FILES * jobs
         self._idle: deque[DecodeProcess] = deque()
         self._started: list[DecodeProcess] = []
 
@@ -68,16 +68,20 @@ class Decoder:
 
     def decode(self, requests: Iterable[tuple[InputFile, Dataset]]) -> Iterator[Decoded]:
         """Decode files, each with its header by `read_header`; results come in the order of the requests."""
-        pending: deque[Callable[[], Decoded]] = deque()
+        pending: deque[tuple[int, Callable[[], Decoded]]] = deque()
+        size = 0
         for file, header in requests:
             if transfer_syntax(header) in CODECS:
-                pending.append(self._threads.submit(self._decode_apart, file, header).result)
+                result = self._threads.submit(self._decode_apart, file, header).result
             else:
-                pending.append(partial(_decode_here, file, header))
-            if len(pending) > self._ahead:
-                yield pending.popleft()()
+                result = partial(_decode_here, file, header)
+            pending.append((pixel_bytes(header), result))
+            size += pixel_bytes(header)
+            while len(pending) > self._ahead or (size > AHEAD_BYTES and len(pending) > 1):
+                size -= pending[0][0]
+                yield pending.popleft()[1]()
         while pending:
-            yield pending.popleft()()
+            yield pending.popleft()[1]()
 
     def _decode_apart(self, file: InputFile, header: Dataset) -> Decoded:
         try:
@@ -90,6 +94,8 @@ class Decoder:
             return DecodedFrames(frames, notes, sha256)
         except HemoscopeError as error:
             return error
+        except MemoryError:
+            return _too_large(file)
         finally:
             self._idle.append(process)
 
@@ -100,7 +106,11 @@ def _decode_here(file: InputFile, header: Dataset) -> Decoded:
     except HemoscopeError as error:
         return error
     except MemoryError:
-        return HemoscopeError(Reason.TOO_LARGE, f"There is not enough memory for the pixels of {file.name}.")
+        return _too_large(file)
+
+
+def _too_large(file: InputFile) -> HemoscopeError:
+    return HemoscopeError(Reason.TOO_LARGE, f"There is not enough memory for the pixels of {file.name}.")
 
 
 def hu_frames(file: InputFile, header: Dataset) -> NDArray[np.int16]:

@@ -70,6 +70,8 @@ def uncompressed_frames(file: InputFile, header: Dataset, content: bytes) -> Sto
     implicit, big = (transfer_syntax(header) == uid for uid in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.2"))
     if bits not in (8, 16) or (bits == 8 and big) or not 0 < stored <= high + 1 <= bits:
         raise unreadable(file, f"are stored in {stored} of {bits} bits, which is not a form of CT")
+    if header.get("SamplesPerPixel", 1) != 1:
+        raise unreadable(file, "are in color")
     buffer = _pixel_data(file, header, content, ">" if big else "<", 8 if implicit else 12)
     signed = header.get("PixelRepresentation", 0) == 1
     kind = np.dtype(f"{'>' if big else '<'}{'i' if signed else 'u'}{bits // 8}")
