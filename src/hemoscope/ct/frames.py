@@ -55,7 +55,13 @@ class Frame:
 
 
 def frames_of(file: InputFile, header: Dataset) -> tuple[Frame, ...]:
-    """List the slices of a file; malformed attributes are taken out of its header, as if they were absent."""
+    """List the slices of a file.
+
+    Malformed attributes are taken out of its header, as if they were absent; private ones for the memory that the
+    headers of thousands of files need.
+    """
+    for tag in [tag for tag in header.keys() if tag.is_private]:  # noqa: SIM118, a Dataset iterates over elements
+        del header[tag]
     headers = frame_headers(header)
     for frame in headers:
         _drop_malformed(frame)

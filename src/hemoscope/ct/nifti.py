@@ -28,6 +28,7 @@ MAX_HEADER_BYTES = 1 << 24  # header extensions are text; more is an attack
 MAX_SIDE = 1 << 12  # pixels; keeps the memory of one plane bounded
 MIN_SIDE = 16
 MAX_PIXEL_ASPECT = 2.0  # in-plane; a volume cut in another plane has thick "pixels" when seen from above
+SIDE_LIMITS_MM = (0.02, 50.0)  # of a voxel; outside, the header is wrong
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units: unknown (taken as mm), metre, mm, micrometre
 HIGHEST_FLOOR_HU = -300  # a CT in HU holds air; a floor above this is that of a display window
 CLIPPED_SHARE = 0.001  # of the voxels at both ends of the range: the values were cut there
@@ -55,12 +56,16 @@ def read_nifti(file: InputFile, window: Window | None) -> Scan:
     HemoscopeError for damaged, time-resolved, colour and too large volumes, for volumes that were not cut axially, and
     for values that are not Hounsfield units.
     """
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.imageglobals import LoggingOutputSuppressor
+    from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+
     try:
-        with _open(file) as stream:
+        with LoggingOutputSuppressor(), _open(file) as stream:
             image = _image(file, stream)
             layout = _layout(file, image)
             hu, low, high = _read_planes(image, layout)
-    except DAMAGED as error:
+    except (*DAMAGED, ImageFileError, HeaderDataError, HeaderTypeError) as error:
         raise _error(Reason.NOT_READABLE, file, f"is damaged or not NIfTI ({error})") from error
     hu, window, checks = _hounsfield(file, hu, low, high, window)
     acquisition = Acquisition(spacing_mm=slice_spacing_mm(layout.positions_mm), gantry_tilt_degrees=layout.tilt_degrees)
@@ -127,8 +132,11 @@ def _layout(file: InputFile, image: Nifti1Image) -> _Layout:
     affine = np.diag([-unit, -unit, unit, 1]) @ np.asarray(image.affine, np.float64)  # RAS to the axes of DICOM
     steps, sides = affine[:3, :3].T, (*image.shape, 1)[:3]
     lengths = np.linalg.norm(steps, axis=1)
-    if not np.isfinite(affine).all() or lengths.min() <= 0:
-        raise _error(Reason.NOT_READABLE, file, "has an affine that is not one of a volume")
+    if not np.isfinite(affine).all() or not all(SIDE_LIMITS_MM[0] <= side <= SIDE_LIMITS_MM[1] for side in lengths):
+        sides_mm = " x ".join(f"{side:.3g}" for side in lengths)
+        raise _error(
+            Reason.NOT_READABLE, file, f"has voxels of {sides_mm} mm: its affine or its unit of length is wrong"
+        )
     heights = [abs(np.cross(steps[i - 2], steps[i - 1])[2]) / (lengths[i - 2] * lengths[i - 1]) for i in range(3)]
     across = int(np.argmax(heights))
     down_axis, right_axis = (axis for axis in range(3) if axis != across)

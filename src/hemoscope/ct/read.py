@@ -132,7 +132,8 @@ def _nifti_sources(file: InputFile, options: ReadOptions) -> Iterator[Source | R
 def _picture_sources(files: Sequence[InputFile], options: ReadOptions) -> Iterator[Source]:
     groups = {file.name: [file] for file in files} if options.independent else group_pictures(files)
     for name, pictures in groups.items():
-        yield name, partial(_read_pictures, pictures, name, options)
+        label = pictures[0].name if len(pictures) == 1 else name
+        yield label, partial(_read_pictures, pictures, name, options)
 
 
 def _read_pictures(files: Sequence[InputFile], name: str, options: ReadOptions, on_slice: OnSlice | None) -> Scan:
