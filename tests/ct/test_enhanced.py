@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset
 from pydicom.uid import EnhancedCTImageStorage
 
 from hemoscope.ct.dicom_file import read_header
 from hemoscope.ct.eligibility import check_eligible
-from hemoscope.ct.enhanced import frame_headers
+from hemoscope.ct.enhanced import FUNCTIONAL_GROUPS, frame_headers
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.pixels import hu_frames
 from hemoscope.reasons import HemoscopeError, Reason
@@ -84,6 +85,11 @@ def test_frame_groups_win_over_shared_ones(enhanced: FileDataset, tmp_path: Path
     enhanced.PerFrameFunctionalGroupsSequence[2].PixelMeasuresSequence = item(SliceThickness=9, PixelSpacing=[1, 1])
     headers = frame_headers(read_header(save(enhanced, tmp_path / "a")))
     assert [float(header.SliceThickness) for header in headers][1:4] == [4.0, 9.0, 4.0]
+
+
+def test_functional_groups_are_called_as_in_the_standard() -> None:
+    for group, keywords in FUNCTIONAL_GROUPS.items():
+        assert all(tag_for_keyword(keyword) is not None for keyword in (group, *keywords)), group
 
 
 def test_plain_header_is_its_own_frame(examples: Path) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 
-# Functional group macro -> what it says of a frame (PS3.3 C.7.6.16.2 and C.8.15.3).
 PER_FRAME = "PerFrameFunctionalGroupsSequence"
 _SHARED = "SharedFunctionalGroupsSequence"
 
-_GROUPS = {
+# Functional group -> what it says of a frame (PS3.3 C.7.6.16.2 and C.8.15.3).
+FUNCTIONAL_GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness"),
     "PlanePositionSequence": ("ImagePositionPatient",),
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope", "RescaleType"),
-    "CTPixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope", "RescaleType"),
     "CTImageFrameTypeSequence": ("FrameType",),
-    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth"),
+    "CTReconstructionSequence": ("ConvolutionKernel",),
+    "CTXRayDetailsSequence": ("KVP",),
 }
 
 
@@ -41,7 +41,7 @@ def _flatten(file_meta: FileMetaDataset, common: Dataset, shared: Dataset, frame
     flat.file_meta = file_meta
     flat.update(common)
     for groups in (shared, frame):
-        for macro, keywords in _GROUPS.items():
+        for macro, keywords in FUNCTIONAL_GROUPS.items():
             for item in groups.get(macro) or ():
                 flat.update({item[keyword].tag: item[keyword] for keyword in keywords if keyword in item})
     return flat
