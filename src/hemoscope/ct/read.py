@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,8 @@ from hemoscope.ct.twins import Decodes
 from hemoscope.ct.windows import Window
 from hemoscope.reasons import HemoscopeError, Reason, Severity, UsageError
 
+# A file of such a name that holds something else was meant to be read.
+IMAGE_NAME = re.compile(r"\.(dcm|dicom|ima|nii|nii\.gz|png|jpe?g|zip)$", re.IGNORECASE)
 FILES_AT_ONCE = 256  # of independent slices: bounds how many headers are kept
 # Makes the function that gets the slices of the next scan as they are decoded.
 OnSliceFactory = Callable[[], OnSlice]
@@ -99,7 +102,7 @@ def _sources(files: Sequence[InputFile], options: ReadOptions, decoder: Decoder)
     roots = {_root(file) for file, kind in zip(files, kinds, strict=True) if kind is not None}
     for file in others:
         if options.independent or file not in damaged:
-            beside = _root(file) in roots
+            beside = _root(file) in roots and not IMAGE_NAME.search(file.name)
             sentence = f"{file.name} is not DICOM, NIfTI, PNG, JPEG or a zip of these."
             yield Refusal(file.name, Reason.SET_ASIDE if beside else Reason.NOT_READABLE, sentence)
 
