@@ -68,7 +68,8 @@ def test_missing_sop_class_is_tolerated_in_ct(header: Dataset) -> None:
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.2"}, Reason.SECONDARY_CAPTURE),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "Modality": "SR"}, Reason.NOT_AN_IMAGE),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1", "Modality": "DOC"}, Reason.NOT_AN_IMAGE),
-        ({"Rows": None}, Reason.NOT_AN_IMAGE),
+        ({"Rows": None}, Reason.NOT_READABLE),  # cut off: a slice that is missing, not an object without slices
+        ({"Rows": None, "SOPClassUID": "1.3.12.2.1107.5.9.1"}, Reason.NOT_AN_IMAGE),  # Siemens, non-image
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, Reason.LOCALIZER),
         ({"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED", "MIP"]}, Reason.SECONDARY_CAPTURE),
         ({"ImageType": ["DERIVED", "SECONDARY", "AXIAL", "PERFUSION", "CBF"]}, Reason.NO_HOUNSFIELD_UNITS),
@@ -94,6 +95,14 @@ def test_header_rules(header: Dataset, changes: dict[str, object], reason: Reaso
             setattr(header, keyword, value)
     check = check_eligible(header, "a.dcm")
     assert (check.reason if check else None) is reason
+
+
+@pytest.mark.parametrize("length", [410, 450, 700, 1000, 1400, 1650])
+def test_slice_that_is_cut_off_in_its_header_is_unreadable(examples: Path, tmp_path: Path, length: int) -> None:
+    content = (examples / "ge_tilted_head_series" / "14.dcm").read_bytes()
+    (tmp_path / "a.dcm").write_bytes(content[:length])
+    check = check_eligible(read_header(InputFile.from_path(tmp_path / "a.dcm")), "a.dcm")
+    assert check is not None and check.reason is Reason.NOT_READABLE
 
 
 def test_retired_transfer_syntax_is_refused_before_decoding(shared_data: Path) -> None:

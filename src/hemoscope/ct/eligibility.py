@@ -54,24 +54,30 @@ def check_eligible(header: Dataset, name: str) -> Check | None:
     header: of the file, by `read_header`; SOPClassUID may be missing. Whether the slices show a head is not asked here.
     """
     first = frame_headers(header)[0]
-    checks = (_object, _picture, _image_type, _hounsfield, _coding)
-    return next((found for check in checks if (found := check(first, name)) is not None), None)
+    kind = _object(first, name) or _image_type(first, name)
+    if kind is not None:
+        return kind
+    form = _picture(first, name) or _hounsfield(first, name) or _coding(first, name)
+    return _cut_off(name) if form is not None and header.pixels_at is None else form
 
 
 def _object(header: Dataset, name: str) -> Check | None:
     """What the object is, by SOP class and modality."""
     sop_class, modality = _text(header, "SOPClassUID"), _text(header, "Modality")
     if sop_class.startswith(NO_IMAGE_CLASSES) or modality in NO_IMAGE_MODALITIES:
-        kind = UID(sop_class).name if sop_class else modality
-        return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image slices: it is {kind}.")
+        return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image slices: it is {_class(sop_class) or modality}.")
     if "Rows" not in header or "Columns" not in header:
-        return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image.")
+        # A UID that is cut off, too, is neither in the standard nor private.
+        stated = UID(sop_class).is_private or _class(sop_class) != sop_class
+        if sop_class and stated and sop_class not in CT_CLASSES:
+            return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image: it is {_class(sop_class)}.")
+        return _cut_off(name)
     if sop_class == SECONDARY_CAPTURE_CLASS or sop_class.startswith(SECONDARY_CAPTURE_CLASS + "."):
         return Check(Reason.SECONDARY_CAPTURE, f"{name} is a secondary capture, not an original CT slice.")
     if modality != "CT":
         return Check(Reason.NOT_CT, f"{name} is not CT: its modality is {modality or 'not stated'}.")
     if sop_class and sop_class not in CT_CLASSES:
-        return Check(Reason.NOT_CT, f"{name} says modality CT, but is {UID(sop_class).name}.")
+        return Check(Reason.NOT_CT, f"{name} says modality CT, but is {_class(sop_class)}.")
     return None
 
 
@@ -116,6 +122,15 @@ def _coding(header: Dataset, name: str) -> Check | None:
         Reason.TRANSFER_SYNTAX_UNSUPPORTED,
         f"The pixels of {name} are coded as {printable(UID(syntax).name)}, not read.",
     )
+
+
+def _cut_off(name: str) -> Check:
+    return Check(Reason.NOT_READABLE, f"{name} is cut off: it ends before its pixels; export it again.")
+
+
+def _class(uid: str) -> str:
+    """The name of a SOP class; of one that is not in the standard, the UID."""
+    return UID(uid).name
 
 
 def _text(header: Dataset, keyword: str) -> str:
