@@ -88,7 +88,7 @@ def detect(
     detector = Detector.load(bundle, threshold, jobs)
     names = Names(keep_identifiers)
     settings = {
-        "inputs": [names.refused(given.name) for given in inputs],
+        "inputs": [str(given) for given in inputs] if keep_identifiers else len(inputs),
         "window": window,
         "series": names.uid(series),
         "threshold": threshold,

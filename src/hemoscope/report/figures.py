@@ -16,7 +16,9 @@ from hemoscope.detector.detection import Detection
 from hemoscope.findings import ANY, FINDINGS
 
 LONGEST_SIDE = 448  # pixels: close to the true pixels of a head in a 512 x 512 slice
-JPEG_QUALITY = 88  # one picture is some 25 kB; a lossless one 100 kB
+# Measured on a real series: 36 kB, 0.6 ms and 0.9 grey levels of mean error a picture; as PNG 76 kB and 9 ms.
+JPEG_QUALITY = 88
+PNG_COMPRESSION = 1  # more saves a tenth of the size
 STRONGEST_ALPHA = 0.62  # the anatomy stays visible under the strongest activation
 # Weaker activation than this share of the scale is not drawn: it is everywhere, and means nothing.
 FAINTEST_LEVEL = 0.10
@@ -111,11 +113,11 @@ def heat(activation: NDArray[np.float32], crop: Crop, view: View) -> NDArray[np.
 
 def overlay(grey: NDArray[np.uint8], laid: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
     """Lay activation in logits [h, w] over a grey picture [h, w] in colour: BGR [h, w, 3]."""
-    level = np.clip(np.nan_to_num(laid) / scale, 0, 1)
-    colour = heat_colours()[np.rint(level * 255).astype(np.uint8)]
-    alpha = _alpha(level)[..., None]
-    mixed: NDArray[np.float32] = grey[..., None] * (1 - alpha) + colour * alpha
-    return np.rint(mixed).astype(np.uint8)
+    level = np.rint(np.clip(laid * (255 / scale), 0, 255)).astype(np.uint8)
+    colours, kept = _blending()
+    dimmed = cv2.multiply(grey, cv2.LUT(level, kept), scale=1 / 255)
+    tint = cv2.LUT(cv2.merge([level] * 3), colours[None])
+    return np.asarray(cv2.add(cv2.merge([dimmed] * 3), tint), np.uint8)
 
 
 @cache
@@ -139,7 +141,7 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 
 def png(picture: NDArray[np.uint8]) -> bytes:
     """A picture, grey or BGR, as PNG."""
-    return _encode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return _encode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
 
 
 def _view(crop: Crop, spacing: tuple[float, float] | None, longest: int) -> View:
@@ -150,10 +152,16 @@ def _view(crop: Crop, spacing: tuple[float, float] | None, longest: int) -> View
     return View(crop, max(1, round(height_mm / mm)), max(1, round(width_mm / mm)), mm if spacing else None)
 
 
-def _alpha(level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much of the colour covers the slice: nothing up to the faintest level, then in proportion."""
-    above: NDArray[np.float32] = np.clip((level - FAINTEST_LEVEL) / (1 - FAINTEST_LEVEL), 0, 1)
-    return (above**0.7 * STRONGEST_ALPHA).astype(np.float32)
+@cache
+def _blending() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """By level of activation, 0 to 255: the colour to add, BGR [256, 3], and how much of the slice stays, of 255 [256].
+
+    Nothing is drawn up to the faintest level; above, the colour covers the slice more and more.
+    """
+    above = np.clip((np.linspace(0, 1, 256) - FAINTEST_LEVEL) / (1 - FAINTEST_LEVEL), 0, 1)
+    alpha = above**0.7 * STRONGEST_ALPHA
+    colours = np.rint(heat_colours() * alpha[:, None]).astype(np.uint8)
+    return colours, np.rint(255 * (1 - alpha)).astype(np.uint8)
 
 
 def _encode(suffix: str, picture: NDArray[np.uint8], settings: list[int]) -> bytes:

@@ -21,17 +21,20 @@ UID = re.compile(r"(?<![\d.])\d+(?:\.\d+){4,}(?![\d.])")
 SERIES_LABEL = re.compile(r"(?:series \d+\b|')")
 
 
-def hashed(text: str) -> str:
-    """The name that stands for an identifying text: `sha256:` and the first 16 hex digits of its SHA-256 (UTF-8)."""
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()[:16]
+A_FILE, AN_IDENTIFIER = "[file]", "[removed]"
+
+
+def hashed(uid: str) -> str:
+    """What stands for a UID: `sha256:` and the first 16 hex digits of its SHA-256 (ASCII)."""
+    return "sha256:" + hashlib.sha256(uid.encode()).hexdigest()[:16]
 
 
 class Names:
     """Decides how UIDs, file names and sentences appear in outputs.
 
-    Without `keep_identifiers`, UIDs are hashed. DICOM file names and folders are hashed too, as archives name them
-    after patients, studies and dates. Files without UIDs (NIfTI, pictures) keep the file name, without its folders:
-    the scan itself is known by it.
+    Without `keep_identifiers`, UIDs are hashed. DICOM files are known by the hash of what they hold: archives name
+    files and folders after patients, studies and dates, and the hash of a name could be found by trying names. Files
+    without UIDs (NIfTI, pictures) keep the file name, without its folders: the scan itself is known by it.
     """
 
     def __init__(self, keep_identifiers: bool) -> None:
@@ -46,31 +49,30 @@ class Names:
         if self.keep_identifiers:
             return a_slice.source
         if a_slice.sop_instance_uid is not None:
-            return hashed(a_slice.source)
+            return f"sha256:{a_slice.sha256[:16]}"
         return PurePosixPath(a_slice.source.rpartition("!")[2]).name
 
     def refused(self, name: str) -> str:
-        """A file that was refused: nothing is known of what it is, so its name is always hashed unless kept.
+        """A file that was refused: nothing is known of what it is, so it is not named.
 
-        A series is named by its number and description, which name no one, and stays.
+        A series is named by its number and description, which name no one.
         """
-        return name if self.keep_identifiers or SERIES_LABEL.match(name) else hashed(name)
+        return name if self.keep_identifiers or SERIES_LABEL.match(name) else A_FILE
 
     def refusal_sentence(self, refusal: Refusal) -> str:
         """The sentence about a refused file or series."""
         return self.sentence(refusal.detail, [] if SERIES_LABEL.match(refusal.name) else [refusal.name])
 
     def sentence(self, text: str, sources: Iterable[str]) -> str:
-        """A sentence in which the file names `sources`, their folders and all UIDs are replaced by hashes."""
+        """A sentence without the file names `sources`, other files of the same inputs, their folders, and UIDs."""
         if self.keep_identifiers:
             return text
         known = list(sources)
         for root in {re.split("[/!]", source)[0] for source in known}:
-            # Other files of the same input, which are no slices of the scan.
-            text = re.sub(rf"(?<![\w.]){re.escape(root)}[/!]{FILE}", lambda found: hashed(found[0]), text)
+            text = re.sub(rf"(?<![\w.]){re.escape(root)}[/!]{FILE}", A_FILE, text)
         spellings = {spelling for source in known for spelling in _spellings(source)}
         for spelling in sorted(spellings, key=len, reverse=True):
-            text = re.sub(rf"(?<![\w.]){re.escape(spelling)}(?!\w)", hashed(spelling), text)
+            text = re.sub(rf"(?<![\w.]){re.escape(spelling)}(?!\w)", A_FILE, text)
         return UID.sub(lambda match: hashed(match[0]), text)
 
     def scan_sentence(self, text: str, scan: Scan) -> str:
@@ -79,7 +81,7 @@ class Names:
             return text
         text = self.sentence(text, (s.source for s in scan.slices if s.sop_instance_uid is not None))
         for value in sorted(vars(scan.identifiers).values(), key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", hashed(value), text) if len(value) > 2 else text
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", AN_IDENTIFIER, text) if len(value) > 2 else text
         return text
 
 
