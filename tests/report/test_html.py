@@ -162,9 +162,10 @@ def test_no_probability_is_certain(probability: float, said: str) -> None:
 def test_the_overview_links_every_report(negative: Detection, not_analysed: Detection) -> None:
     names = Names(keep_identifiers=False)
     records = [scan_record(negative, names, ["a/report.html"]), scan_record(not_analysed, names, ["b/report.html"])]
-    refused = [{"input": "x", "code": "NOT_CT", "detail": "x is MR."}]
+    aside = {"input": "[file]", "code": "SET_ASIDE", "severity": "note", "detail": "[file] is no image."}
+    refused = [aside, aside, {"input": "x", "code": "NOT_CT", "severity": "hard", "detail": "x is MR."}]
     page = Page(overview(records, refused, RUN, manifest(RUN, records, {}, complete=False)))
     assert page.addresses == ["a/report.html", "b/report.html"]
-    assert "NOT_CT x is MR." in page.text
+    assert "1 x NOT_CT x is MR. 2 [file] SET_ASIDE [file] is no image." in page.text
     assert "stopped before all inputs were done" in page.text
     assert page.text.count("Research use only. Not a medical device.") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def overview(scans: Sequence[Json], refusals: Sequence[Json], run: Run, manifest
     page = _environment().get_template("index.html.j2").render(
         research_use=wording.RESEARCH_USE,
         rows=[_overview_row(scan) for scan in scans],
-        refusals=refusals,
+        refusals=_alike(refusals),
         counts=manifest["counts"],
         words={state.value: word for state, word in wording.STATE_WORDS.items()},
         complete=manifest["complete"],
@@ -172,6 +173,15 @@ def _overview_row(scan: Json) -> Json:
         if scan["state"] == State.NOT_ANALYSED.value
         else "",
     }
+
+
+def _alike(refusals: Sequence[Json]) -> list[Json]:
+    """Refusals that read the same, once each with their number, those that need attention first."""
+    count = Counter((r["severity"] == "note", r["input"], r["code"], r["detail"]) for r in refusals)
+    return [
+        {"count": number, "input": name, "code": code, "detail": detail}
+        for (_, name, code, detail), number in sorted(count.items())
+    ]
 
 
 def _unit(value: float | None, unit: str) -> str:
