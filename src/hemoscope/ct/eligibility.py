@@ -67,9 +67,7 @@ def _object(header: Dataset, name: str) -> Check | None:
     if sop_class.startswith(NO_IMAGE_CLASSES) or modality in NO_IMAGE_MODALITIES:
         return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image slices: it is {_class(sop_class) or modality}.")
     if "Rows" not in header or "Columns" not in header:
-        # A UID that is cut off, too, is neither in the standard nor private.
-        stated = UID(sop_class).is_private or _class(sop_class) != sop_class
-        if sop_class and stated and sop_class not in CT_CLASSES:
+        if not any(uid.startswith(sop_class) for uid in CT_CLASSES):  # the UID may be missing or cut off, too
             return Check(Reason.NOT_AN_IMAGE, f"{name} holds no image: it is {_class(sop_class)}.")
         return _cut_off(name)
     if sop_class == SECONDARY_CAPTURE_CLASS or sop_class.startswith(SECONDARY_CAPTURE_CLASS + "."):
