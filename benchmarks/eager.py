@@ -61,6 +61,6 @@ def eager_sides(folder: Path) -> dict[str, Callable[[], object]]:
         return scores
 
     return {
-        f"pydicom, then eager PyTorch, {threads} threads": lambda threads=threads: detect(threads)
+        f"pydicom, then eager PyTorch (threads: {threads})": lambda threads=threads: detect(threads)
         for threads in sorted({1, own_number})
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
+LOAD_BEFORE = os.getloadavg()[0]  # what else the machine was doing, in busy cores
 
 
 def in_turn(sides: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -42,7 +43,7 @@ def report(claim: str, seconds: dict[str, list[float]], limit_seconds: float, **
         print(f"  {name:<52} {median:8.3f} s ({spread})   {median / medians[first]:6.2f} x")
     for name, value in figures.items():
         print(f"  {name.replace('_', ' '):<52} {value:8.3g}")
-    print(f"  limit for {first}: {limit_seconds:g} s, {'kept' if kept else 'MISSED'}")
+    print(f"  limit for {first}: {limit_seconds:.3g} s, {'kept' if kept else 'MISSED'}")
     RESULTS.mkdir(exist_ok=True)
     result = {
         "claim": claim,
@@ -53,7 +54,7 @@ def report(claim: str, seconds: dict[str, list[float]], limit_seconds: float, **
         "ratio_to_first": {name: round(value / medians[first], 3) for name, value in medians.items()},
         "figures": {name: round(value, 4) for name, value in figures.items()},
         "cores": len(os.sched_getaffinity(0)),
-        "load_before": round(os.getloadavg()[2], 2),
+        "load_before": round(LOAD_BEFORE, 1),
         "python": platform.python_version(),
         "processor": processor(),
     }
