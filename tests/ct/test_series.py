@@ -399,3 +399,21 @@ def test_malformed_attributes_are_as_good_as_absent(tmp_path, head, places):
     scan = read_scan(tmp_path)
     np.testing.assert_array_equal(scan.hu, head)
     assert scan.acquisition.kvp is None
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_changed_bytes_give_scans_or_sentences(head, seed):
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_series(Path(folder), head[:3, :16, :16], places_of(SHAPE)[:3, :16, :16], PatientName="A^B")
+        content = bytearray(paths[1].read_bytes())
+        for _ in range(chance.randint(1, 6)):
+            content[chance.randint(132, len(content) - 513)] = chance.randint(0, 255)
+        paths[1].write_bytes(content)
+        found = list(read_scans([Path(folder)]))
+        assert any(
+            isinstance(one, Scan) and {"0.dcm", "2.dcm"} & {Path(s.source).name for s in one.slices} for one in found
+        )
+        told = " ".join(one.name + one.detail for one in found if isinstance(one, Refusal))
+        used = {Path(one.source).name for scan in found if isinstance(scan, Scan) for one in scan.slices}
+        assert "1.dcm" in used or "1.dcm" in told  # nothing is lost

@@ -16,7 +16,7 @@ from hemoscope.ct.eligibility import check_eligible
 from hemoscope.ct.frames import Frame, frames_of, text
 from hemoscope.ct.inputs import InputFile, Refusal
 from hemoscope.ct.options import ReadOptions
-from hemoscope.ct.series import Series, build_series, independent_series
+from hemoscope.ct.series import Series, build_series, independent_series, place_of
 from hemoscope.reasons import Check, HemoscopeError, Reason, UsageError
 
 # What keeps a slice of the head from being read; other reasons say that an object is no such slice.
@@ -104,7 +104,7 @@ def find_series(files: Sequence[InputFile], options: ReadOptions) -> Catalogue:
         try:
             series = build_series(frames, _folder(frames[0].file))
         except HemoscopeError as error:
-            sorting.not_slices[key].append(Refusal(_place(frames), error.reason, error.sentence))
+            sorting.not_slices[key].append(Refusal(place_of(frames), error.reason, error.sentence))
         else:
             candidates[key.study].append(_with_contrast(_with_missing(series, sorting.missing(key, frames))))
     if options.series_uid is not None:
@@ -166,12 +166,6 @@ def _with_contrast(series: Series) -> Series:
         return series
     check = Check(Reason.CONTRAST_SUSPECTED, f"The header of {series.label} names contrast medium.")
     return replace(series, checks=(*series.checks, check))
-
-
-def _place(frames: Sequence[Frame]) -> str:
-    """What to call a series that is refused."""
-    name = frames[0].file.name
-    return name if len(frames) == 1 else f"{name} and {len(frames) - 1} more"
 
 
 def _beside(refusal: Refusal) -> Refusal:

@@ -93,7 +93,7 @@ def _suitable_thickness(series: Series) -> bool:
 
 def _small_coverage(series: Series) -> bool:
     positions = series.positions_mm
-    return len(positions) > 1 and positions[-1] - positions[0] + (_thickness_mm(series) or 0) < SMALL_COVERAGE_MM
+    return len(positions) > 0 and positions[-1] - positions[0] + (_thickness_mm(series) or 0) < SMALL_COVERAGE_MM
 
 
 def _wide_field(series: Series) -> bool:
@@ -123,7 +123,7 @@ RULES = (
     Rule(-30, f"covers less than {SMALL_COVERAGE_MM:g} mm", _small_coverage),
     Rule(-20, "field of view wider than a head needs", _wide_field),
     Rule(-10, "derived from another series", _says(r"\bDERIVED\b")),
-    Rule(-10, "slice positions unknown", lambda series: not series.positions_mm),
+    Rule(-50, "slice positions unknown", lambda series: not series.positions_mm),
 )
 
 

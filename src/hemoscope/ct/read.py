@@ -111,9 +111,9 @@ def _dicom_sources(files: Sequence[InputFile], options: ReadOptions, decoder: De
     catalogue = find_series(files, options)
     decodes: Decodes = _InOrder(decoder, catalogue.series) if options.independent else decoder
     for series in catalogue.series:
-        yield series.label, partial(load, series, decodes)
+        yield series.place, partial(load, series, decodes)
     for series, why in catalogue.not_chosen:
-        yield Refusal(series.label, Reason.OTHER_SERIES_CHOSEN, why)
+        yield Refusal(series.place, Reason.OTHER_SERIES_CHOSEN, why)
     for series in catalogue.series:
         yield from series.set_aside
     yield from catalogue.refusals

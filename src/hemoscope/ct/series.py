@@ -40,10 +40,21 @@ class Series:
     independent: bool = False  # one slice, a scan of its own
 
     @property
+    def place(self) -> str:
+        """Where its files are, for messages: the first one's name, and how many more."""
+        return place_of(self.frames)
+
+    @property
     def voxels(self) -> int:
         """How many voxels the scan will have."""
         rows, columns = self.frames[0].shape
         return len(self.frames) * rows * columns
+
+
+def place_of(frames: Sequence[Frame]) -> str:
+    """What to call slices that were not read: their first file and how many more."""
+    files = sorted({frame.file.name for frame in frames}, key=natural_key)
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
 
 def build_series(frames: Sequence[Frame], folder: str) -> Series:
