@@ -85,4 +85,5 @@ def prepare_slice(
     crop = head_crop(hu, pixel_spacing_mm)
     grey = to_grey(cut(hu, crop), window)
     shrinks = size < max(grey.shape)
-    return cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR), crop
+    resized = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.astype(np.uint8, copy=False), crop

@@ -52,9 +52,11 @@ SOFT_TISSUE = Window(40, 380)
 def to_grey(hu: NDArray[np.int16], window: Window) -> NDArray[np.uint8]:
     """Show HU through a window: black (0) at its low end and below, white (255) at its high end and above."""
     grey = (hu.astype(np.float32) - window.low) * (255 / window.width)
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return shown
 
 
 def from_grey(grey: NDArray[np.uint8], window: Window) -> NDArray[np.int16]:
     """Restore HU from an 8-bit picture of a window, exact to half a grey level; 0 and 255 stand for "or beyond"."""
-    return np.rint(window.low + grey.astype(np.float32) * (window.width / 255)).astype(np.int16)
+    hu: NDArray[np.int16] = np.rint(window.low + grey.astype(np.float32) * (window.width / 255)).astype(np.int16)
+    return hu

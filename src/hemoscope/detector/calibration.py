@@ -20,10 +20,9 @@ class Context:
     def smooth(self, logits: NDArray[np.float32], positions_mm: NDArray[np.float64] | None) -> NDArray[np.float32]:
         """Average logits [slice, finding] over neighbouring slices; slices of NaN count for nothing and stay NaN."""
         readable = np.isfinite(logits[:, ANY])
-        if positions_mm is None:
-            positions_mm = np.arange(len(logits)) * self.assumed_spacing_mm
+        known = np.arange(len(logits)) * self.assumed_spacing_mm if positions_mm is None else positions_mm
         smoothed = np.full_like(logits, np.nan)
-        places = positions_mm[readable]
+        places = known[readable]
         distance = (places[:, None] - places[None, :]) / self.sigma_mm
         weights = np.exp(-0.5 * distance**2)
         smoothed[readable] = (weights @ logits[readable]) / weights.sum(axis=1, keepdims=True)
@@ -46,9 +45,9 @@ class Platt:
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities [..., finding] in [0, 1]; `any` is never below the most probable subtype."""
         line = np.asarray(self.slope) * logits + np.asarray(self.intercept)
-        probabilities = 1 / (1 + np.exp(-line))
+        probabilities: NDArray[np.float32] = (1 / (1 + np.exp(-line))).astype(np.float32)
         probabilities[..., ANY] = probabilities.max(axis=-1)
-        return probabilities.astype(np.float32)
+        return probabilities
 
 
 @dataclass(frozen=True)
