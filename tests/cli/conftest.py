@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from hemoscope.cli.main import main
 from hemoscope.detector.bundle import INSTALLED
+from hemoscope.report.results import schema
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,15 @@ def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 def bundle() -> Path:
     """The bundle that comes with the package."""
     return INSTALLED / "default"
+
+
+@pytest.fixture
+def results_of() -> Callable[[Path], dict[str, Any]]:
+    """Read the results.json of an output folder, which must follow the schema."""
+
+    def read(out: Path) -> dict[str, Any]:
+        results = json.loads((out / "results.json").read_text())
+        jsonschema.Draft202012Validator(schema()).validate(results)
+        return dict(results)
+
+    return read

@@ -2,34 +2,20 @@ from __future__ import annotations
 
 import csv
 import errno
-import json
-import os
-import pty
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pydicom
 import pytest
 
 from hemoscope.cli import analyse as analyse_module
 from hemoscope.report import write
-from hemoscope.report.results import schema
 
 Run = Callable[..., Any]
-
-
-def results_of(out: Path) -> dict:
-    results = json.loads((out / "results.json").read_text())
-    jsonschema.Draft202012Validator(schema()).validate(results)
-    return results
+Read = Callable[[Path], dict[str, Any]]
 
 
 @pytest.fixture
@@ -47,7 +33,7 @@ def few_slices(tmp_path: Path, head: Path) -> Path:
     return folder
 
 
-def test_a_head_is_analysed_whole(run: Run, head: Path, bundle: Path, tmp_path: Path) -> None:
+def test_a_head_is_analysed_whole(run: Run, head: Path, bundle: Path, tmp_path: Path, results_of: Read) -> None:
     out = tmp_path / "out"
     ended = run("detect", head, "--out", out, "--bundle", bundle)
     assert (ended.code, ended.err) == (0, "")
@@ -94,7 +80,7 @@ def test_no_identifier_leaves_unless_asked(run: Run, head: Path, bundle: Path, t
 
 
 def test_a_bad_input_does_not_stop_the_others(
-    run: Run, head: Path, few_slices: Path, bundle: Path, tmp_path: Path
+    run: Run, head: Path, few_slices: Path, bundle: Path, tmp_path: Path, results_of: Read
 ) -> None:
     bad, out = tmp_path / "bad.dcm", tmp_path / "out"
     bad.write_bytes(b"DICM" * 100)
@@ -108,7 +94,9 @@ def test_a_bad_input_does_not_stop_the_others(
     assert len(results_of(out)["refusals"]) >= 2
 
 
-def test_too_few_slices_get_no_probabilities(run: Run, few_slices: Path, bundle: Path, tmp_path: Path) -> None:
+def test_too_few_slices_get_no_probabilities(
+    run: Run, few_slices: Path, bundle: Path, tmp_path: Path, results_of: Read
+) -> None:
     out = tmp_path / "out"
     ended = run("detect", few_slices, "--out", out, "--bundle", bundle)
     assert ended.code == 1
@@ -119,7 +107,9 @@ def test_too_few_slices_get_no_probabilities(run: Run, few_slices: Path, bundle:
     assert "What to do:" in page
 
 
-def test_independent_files_are_scans_of_their_own(run: Run, few_slices: Path, bundle: Path, tmp_path: Path) -> None:
+def test_independent_files_are_scans_of_their_own(
+    run: Run, few_slices: Path, bundle: Path, tmp_path: Path, results_of: Read
+) -> None:
     out = tmp_path / "out"
     ended = run("detect", few_slices, "--independent", "--out", out, "--bundle", bundle, "--format", "csv,json")
     assert ended.code == 0
@@ -133,7 +123,7 @@ def test_independent_files_are_scans_of_their_own(run: Run, few_slices: Path, bu
     ("threshold", "name"), [("sensitive", "sensitive"), ("specific", "specific"), ("0.3", "custom")]
 )
 def test_one_threshold_leaves_no_band(
-    run: Run, examples: Path, bundle: Path, tmp_path: Path, threshold: str, name: str
+    run: Run, examples: Path, bundle: Path, tmp_path: Path, threshold: str, name: str, results_of: Read
 ) -> None:
     given = examples / "physionet_ct_ich" / "patient_052.nii.gz"
     assert run("detect", given, "--out", tmp_path, "--bundle", bundle, "--threshold", threshold).code == 0
@@ -207,7 +197,13 @@ def test_a_full_disk_is_one_sentence(
 
 
 def test_a_defect_on_one_scan_does_not_stop_the_others(
-    run: Run, few_slices: Path, head: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    few_slices: Path,
+    head: Path,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    results_of: Read,
 ) -> None:
     checked = analyse_module.check_scan
 
@@ -226,54 +222,35 @@ def test_a_defect_on_one_scan_does_not_stop_the_others(
     assert [scan["scan"] for scan in results["scans"]] == ["patient_052"]
 
 
-def start(bundle: Path, out: Path, *inputs: Path, **streams: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "hemoscope.cli.main", "detect", *inputs, "--out", out, "--bundle", bundle]
-    return subprocess.Popen([str(part) for part in command], start_new_session=True, **streams)  # type: ignore[call-overload]
+def test_a_folder_without_scans_is_not_analysed(run: Run, bundle: Path, tmp_path: Path, results_of: Read) -> None:
+    (tmp_path / "empty").mkdir()
+    ended = run("detect", tmp_path / "empty", "--out", tmp_path / "out", "--bundle", bundle)
+    assert ended.code == 1
+    assert "No scan was found in the input." in ended.text
+    assert results_of(tmp_path / "out")["scans"] == []
 
 
-def test_ctrl_c_keeps_what_is_done_and_leaves_no_half_file(examples: Path, bundle: Path, tmp_path: Path) -> None:
-    out, many = tmp_path / "out", tmp_path / "many"
-    many.mkdir()
-    for copy in range(40):
-        shutil.copy(examples / "physionet_ct_ich" / "patient_052.nii.gz", many / f"{copy}.nii.gz")
-    process = start(bundle, out, many, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(list(out.rglob("report.html"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the run
-    stdout, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert stderr.decode().strip() == "Stopped."
-    assert b"The outputs are in" in stdout
-    results = results_of(out)
-    assert results["manifest"]["complete"] is False
-    assert 0 < len(results["scans"]) < 40
-    assert {path.parent.name for path in out.rglob("report.html")} == {scan["scan"] for scan in results["scans"]}
-    assert not [path for path in out.rglob("*") if path.suffix == ".part"]
+def test_all_outputs_of_an_archive(run: Run, head: Path, bundle: Path, tmp_path: Path, results_of: Read) -> None:
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", head)
+    ended = run("detect", archive, "--out", tmp_path / "out", "--bundle", bundle, "--keep-identifiers")
+    assert ended.code == 0
+    (scan,) = results_of(tmp_path / "out")["scans"]
+    assert scan["slices"][0]["source"] == "study.zip!01.dcm"
+    assert scan["slices_scored"] == 28
 
 
-def test_a_terminal_shows_progress_and_a_file_does_not(head: Path, bundle: Path, tmp_path: Path) -> None:
-    reader, terminal = pty.openpty()
-    process = start(bundle, tmp_path / "out", head, stdout=subprocess.DEVNULL, stderr=terminal)
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            shown += os.read(reader, 4096)
-        except OSError:  # the terminal is closed when the process ends
-            break
-    assert process.wait(timeout=30) == 0
-    assert b"files, time left" in shown
-
-
-def test_what_is_no_head_is_refused(run: Run, shared_data: Path, bundle: Path, tmp_path: Path) -> None:
+def test_what_is_no_head_is_refused(
+    run: Run, shared_data: Path, bundle: Path, tmp_path: Path, results_of: Read
+) -> None:
     folder = shared_data / "dicom_not_head_ct" / "ct_abdomen"
     ended = run("detect", folder, "--independent", "--out", tmp_path / "out", "--bundle", bundle)
     assert ended.code == 1
     assert all(scan["state"] == "not_analysed" for scan in results_of(tmp_path / "out")["scans"])
 
 
-def test_single_slices_of_the_challenge(run: Run, shared_data: Path, bundle: Path, tmp_path: Path) -> None:
+def test_single_slices_of_the_challenge(
+    run: Run, shared_data: Path, bundle: Path, tmp_path: Path, results_of: Read
+) -> None:
     files = sorted((shared_data / "rsna_dicom").glob("*.dcm"))[:3]
     ended = run("detect", *files, "--independent", "--out", tmp_path / "out", "--bundle", bundle, "--format", "json")
     assert len(results_of(tmp_path / "out")["scans"]) == 3

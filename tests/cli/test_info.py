@@ -30,6 +30,12 @@ def test_info_says_what_is_missing(run: Run, examples: Path, tmp_path: Path) -> 
     assert run("info", one, "--independent").code == 0
 
 
+def test_a_folder_without_scans_is_not_analysed(run: Run, tmp_path: Path) -> None:
+    ended = run("info", tmp_path)
+    assert ended.code == 1
+    assert "No scan was found in the input." in ended.text
+
+
 def test_what_lies_beside_a_scan_is_said_too(run: Run, examples: Path) -> None:
     ended = run("info", examples)
     assert ended.code == 0

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hemoscope.cli.options import Debugging, forbid_output_in_input, read_options, reading_options
+
+if TYPE_CHECKING:
+    from hemoscope.ct.inputs import Refusal
+    from hemoscope.detector.detection import Detection
+    from hemoscope.report.write import ReportWriter
 
 
 @click.command(short_help="Find hemorrhage and write a report for each scan.")
@@ -72,10 +79,9 @@ def detect(
 
     Exit codes: 0 every input was analysed, 1 some were not, 2 the command could not be followed.
     """
-    from hemoscope.cli.analyse import analyse, input_of, needs_attention
+    from hemoscope.cli.analyse import analyse, needs_attention
     from hemoscope.cli.progress import Progress
     from hemoscope.cli.screen import print_detections
-    from hemoscope.ct.inputs import Refusal
     from hemoscope.detector.inference import Detector
     from hemoscope.report.names import Names
     from hemoscope.report.results import Run
@@ -99,33 +105,46 @@ def detect(
     }
     run = Run(f"{detector.bundle.name} {detector.bundle.version}", detector.bundle.sha256, settings)
     writer = ReportWriter(out, chosen, run, names)
-    seconds: dict[str, float] = defaultdict(float, {"load detector": time.perf_counter() - start})
-    refusals: list[Refusal] = []
-    places: list[str] = []  # the input that each scan came from
-    complete = True
-    debugging = context.ensure_object(Debugging)
-    with (
-        Progress(inputs) as progress,
-        closing(analyse(inputs, options, jobs, detector, progress, debugging)) as results,
-    ):
-        try:
-            for found in results:
-                if isinstance(found, Refusal):
-                    refusals.append(found)
-                    continue
-                writing = time.perf_counter()
-                writer.add(found)
-                for stage in ("read", "checks", "network"):
-                    seconds[stage] += found.seconds[stage]
-                seconds["write"] += time.perf_counter() - writing
-                places.append(input_of(found.scan))
-        except KeyboardInterrupt:
-            complete = False  # what is done is written below
-            detector.threads.shutdown(wait=False, cancel_futures=True)
-    seconds["total"] = time.perf_counter() - start
-    writer.finish(refusals, seconds, complete)
-    print_detections(writer.records, places, refusals, out)
-    if not complete:
+    work = Work(seconds={"load detector": time.perf_counter() - start})
+    with Progress(inputs) as progress:
+        work.do(analyse(inputs, options, jobs, detector, progress, context.ensure_object(Debugging)), writer)
+    work.seconds["total"] = time.perf_counter() - start
+    writer.finish(work.refusals, work.seconds, work.complete)
+    print_detections(writer.records, work.places, work.refusals, out)
+    if not work.complete:
+        detector.threads.shutdown(wait=False, cancel_futures=True)
         raise KeyboardInterrupt
-    analysed = all(record["state"] != "not_analysed" for record in writer.records)
-    context.exit(0 if analysed and not needs_attention(refusals) else 1)
+    analysed = [record["state"] != "not_analysed" for record in writer.records]
+    context.exit(0 if analysed and all(analysed) and not needs_attention(work.refusals) else 1)
+
+
+@dataclass
+class Work:
+    """What a run has done so far; seconds by stage. places: the input that each scan came from."""
+
+    seconds: dict[str, float]
+    refusals: list[Refusal] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    complete: bool = True
+
+    def do(self, results: Generator[Detection | Refusal, None, None], writer: ReportWriter) -> None:
+        """Write every result as it comes. Ctrl-C ends it early: what is done then is complete and stays."""
+        from hemoscope.cli.analyse import input_of
+        from hemoscope.ct.inputs import Refusal
+
+        with closing(results):
+            try:
+                for result in results:
+                    if isinstance(result, Refusal):
+                        self.refusals.append(result)
+                        continue
+                    writing = time.perf_counter()
+                    writer.add(result)
+                    self.places.append(input_of(result.scan))
+                    self._spend(write=time.perf_counter() - writing, **result.seconds)
+            except KeyboardInterrupt:
+                self.complete = False
+
+    def _spend(self, **seconds: float) -> None:
+        for stage, spent in seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent

@@ -42,7 +42,7 @@ def info(
 
     screen = console()
     refusals: list[Refusal] = []
-    analysable = True
+    analysable: list[bool] = []
     with Progress(inputs) as progress:
         for found in read_scans(inputs, read_options(window, series, independent), jobs):
             if isinstance(found, Refusal):
@@ -50,7 +50,7 @@ def info(
                 progress.file_refused()
                 continue
             scan = found.with_checks(*check_scan(found))
-            analysable &= scan.analysable
+            analysable.append(scan.analysable)
             progress.scan_done(len({record.source for record in scan.slices}))
             table = plain_table("", scan.name)
             for name, value in _facts(scan, input_of(scan)):
@@ -63,7 +63,9 @@ def info(
         if refusal not in needs_attention([refusal]):
             say(screen, f"Set aside: {refusal.detail}")
     print_refusals(needs_attention(refusals), screen)
-    context.exit(0 if analysable and not needs_attention(refusals) else 1)
+    if not analysable:
+        say(screen, "No scan was found in the input.")
+    context.exit(0 if analysable and all(analysable) and not needs_attention(refusals) else 1)
 
 
 def _facts(scan: Scan, place: str) -> list[tuple[str, str]]:

@@ -64,9 +64,10 @@ def print_detections(records: Sequence[Json], places: Sequence[str], refusals: S
         if record["state"] == "not_analysed":
             say(screen, f"{record['scan']} was not analysed. {_why(record)}")
     print_refusals(refusals, screen)
-    if not records:
-        say(screen, "No scan was found in the input.")
-    say(screen, f"Probabilities are in %; Slice is the most suspicious one. The outputs are in {out}.")
+    if records:
+        say(screen, f"Probabilities are in %; Slice is the most suspicious one. The outputs are in {out}.")
+    else:
+        say(screen, f"No scan was found in the input. The outputs are in {out}.")
     say(screen, RESEARCH_USE)
 
 
