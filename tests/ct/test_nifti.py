@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom import dcmread
 from scan_writers import affine_of, places_of, write_nifti
 
 from hemoscope.ct.read import read_scan, read_scans
@@ -21,12 +20,6 @@ from hemoscope.ct.windows import Window
 from hemoscope.reasons import HemoscopeError, Reason
 
 SHAPE = (14, 40, 32)
-
-
-@pytest.fixture(scope="module")
-def head(examples):
-    paths = sorted((examples / "ge_tilted_head_series").glob("*.dcm"))[:14]
-    return np.stack([dcmread(path).pixel_array[100:420:8, 150:406:8] for path in paths]).clip(-1024, 3071)
 
 
 def reasons(scan):

@@ -25,12 +25,6 @@ from hemoscope.reasons import HemoscopeError, Reason, Severity
 SHAPE = (14, 40, 32)
 
 
-@pytest.fixture(scope="module")
-def head(examples):
-    paths = sorted((examples / "ge_tilted_head_series").glob("*.dcm"))[:14]
-    return np.stack([dcmread(path).pixel_array[100:420:8, 150:406:8] for path in paths]).clip(-1024, 3071)
-
-
 def test_the_examples(examples):
     found = list(read_scans([examples]))
     scans = [one for one in found if isinstance(one, Scan)]
