@@ -20,7 +20,7 @@ from hemoscope.ct.windows import Window
 PIXEL_MM = 1.6  # aimed at; the picture is reduced by a whole number, so that 0.49 mm become 1.46 mm
 UNKNOWN_WIDTH_MM = 240.0  # of the picture, where the pixel spacing is unknown: the usual field of view of a head scan
 RAYS = 72  # one every 5 degrees
-RAY_LENGTH_MM = 125.0  # longer than any way from the middle of a brain to the skull
+RAY_LENGTH_MM = 160.0  # longer than any way through a brain, also from a middle that lies in one half of it
 
 # Calvaria is 300...1500 HU; 150 still finds the 1 to 2 mm of an infant. No bleeding and few vessels reach it.
 BONE_HU = 150.0
@@ -61,7 +61,10 @@ class SliceAnatomy:
 
     @property
     def inside_share(self) -> float:
-        """The area within the skull as a share of the head's: 0.6 to 0.9 at mid brain, below 0.1 in other bodies."""
+        """The area within the skull as a share of the head's: 0.6 to 0.9 at mid brain, up to 0.1 in other bodies.
+
+        In pictures that begin above -50 HU the fat of the scalp is black and does not count: there it is 0.1 larger.
+        """
         return self.inside_cm2 / self.head_cm2 if self.head_cm2 else 0.0
 
     @cached_property

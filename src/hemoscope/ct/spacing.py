@@ -13,11 +13,12 @@ from hemoscope.reasons import Check, Reason
 # The thickest head scans are 10 mm; an infant's brain is 80 mm high.
 FEWEST_SLICES = 8
 
-# A gap is a distance well above the usual one, wide enough to hide a bleeding of clinical size, and not part of a run
-# of equal distances: a scanner that goes on with another spacing (GE: 4, then 7 mm) leaves no gap.
+# A gap is a distance well above the usual one there, and wide enough to hide a bleeding of clinical size. Usual is what
+# the distances on either side agree on: a scanner that goes on with another spacing (GE: 4, then 7 mm) leaves no gap.
 GAP_RATIO = 1.5
 GAP_UNCOVERED_MM = 1.0
-REGULAR_RUN = 3
+SIDE = 3  # distances looked at on each side
+AGREEING = 2  # so many of them
 EQUAL_SHARE = 0.05  # distances that differ by less are equal
 UNEVEN_MM, UNEVEN_SHARE = 0.2, 0.1  # DICOM positions are rounded; what exceeds both is another spacing
 SAME_POSITION_MM = 0.01
@@ -73,16 +74,21 @@ def _distances(scan: Scan) -> Iterator[Check]:
 
 def find_gaps(distances_mm: NDArray[np.float64]) -> list[int]:
     """Where slices are missing: i for a gap between slices i and i + 1, from the distances of neighbours in mm."""
-    usual = float(np.median(distances_mm))
-    wide = (distances_mm > GAP_RATIO * usual) & (distances_mm - usual > GAP_UNCOVERED_MM)
-    return [int(i) for i in np.flatnonzero(wide) if _run_length(distances_mm, int(i)) < REGULAR_RUN]
+    usual = np.array([_usual(distances_mm, i) for i in range(len(distances_mm))])
+    gaps = (distances_mm > GAP_RATIO * usual) & (distances_mm - usual > GAP_UNCOVERED_MM)
+    return [int(i) for i in np.flatnonzero(gaps)]
 
 
-def _run_length(distances_mm: NDArray[np.float64], i: int) -> int:
-    """How many distances in a row, the i-th among them, are equal to it."""
-    equal = np.abs(distances_mm - distances_mm[i]) <= EQUAL_SHARE * distances_mm[i]
-    before, after = equal[:i][::-1], equal[i + 1 :]
-    return 1 + sum(len(side) if side.all() else int(side.argmin()) for side in (before, after))
+def _usual(distances_mm: NDArray[np.float64], i: int) -> float:
+    """What the distances around the i-th agree on: the largest of before, after and beside; else the median of all."""
+    before, after = distances_mm[max(0, i - SIDE) : i], distances_mm[i + 1 : i + 1 + SIDE]
+    agreed = []
+    for group in (before, after, np.concatenate((before[-1:], after[:1]))):
+        if len(group) >= AGREEING:
+            middle = float(np.sort(group)[len(group) // 2])
+            if (np.abs(group - middle) <= EQUAL_SHARE * middle).sum() >= AGREEING:
+                agreed.append(middle)
+    return max(agreed, default=float(np.median(distances_mm)))
 
 
 def _thickness(scan: Scan) -> Iterator[Check]:
