@@ -100,12 +100,15 @@ def test_slices_that_could_not_be_read_have_no_map(not_analysed: Detection) -> N
 
 def test_the_heat_map_is_that_of_the_finding_that_explains_the_slice(incomplete: Detection) -> None:
     assert incomplete.slice_probabilities is not None
-    scores = incomplete.slice_probabilities.copy()
-    scores[13] = (0.01, 0.05, 0.3, 0.1, 0.02, 0.32)
-    scores[14] = (0.01, 0.05, 0.2, 0.1, 0.02, 0.32)
-    changed = replace(incomplete, slice_probabilities=scores)
-    names = [name for name, _ in overlays(changed, [13, 14])]
-    assert names == ["heat_map_slice_013_intraventricular.png", "heat_map_slice_014_any.png"]
+    assert incomplete.maps is not None
+    scores, maps = incomplete.slice_probabilities.copy(), incomplete.maps.copy()
+    scores[13] = scores[14] = (0.01, 0.05, 0.3, 0.1, 0.02, 0.32)
+    scores[15] = (0.01, 0.05, 0.2, 0.1, 0.02, 0.32)  # no subtype makes up the probability
+    maps[[13, 15], 2] += 3
+    maps[14, 2] -= 3  # a weak response
+    changed = replace(incomplete, slice_probabilities=scores, maps=maps)
+    names = [name.removeprefix("heat_map_slice_") for name, _ in overlays(changed, [13, 14, 15])]
+    assert names == ["013_intraventricular.png", "014_any.png", "015_any.png"]
     drawn = panels(changed, [13, 14])
     assert drawn is not None
     assert [panel.pictures[1].title for panel in drawn.panels] == ["Heat map, intraventricular", "Heat map, any"]

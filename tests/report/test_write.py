@@ -46,7 +46,7 @@ def test_all_formats(tmp_path: Path, incomplete: Detection, not_analysed: Detect
         (("csv",), {"scans.csv", "slices.csv"}),
         (("json",), {"results.json"}),
         (("html",), {"index.html", "b_i_b/report.html"}),
-        (("png",), {"b_i_b/heat_map_slice_000_epidural.png"}),
+        (("png",), {"b_i_b/heat_map_slice_000_any.png"}),
     ],
 )
 def test_only_the_formats_asked_for(
@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_sentence_and_no_half_file(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(
-        OutputError, match=r"heat_map_slice_000_epidural\.png could not be written: No space left on device\."
+        OutputError, match=r"heat_map_slice_000_any\.png could not be written: No space left on device\."
     ):
         writer.add(picture)
     assert [path.name for path in tmp_path.rglob("*")] == [RECORD]  # the report that was written is gone again

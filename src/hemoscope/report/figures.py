@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hemoscope.ct.prepare import Crop, cut, head_crop
 from hemoscope.ct.windows import Window, to_grey
 from hemoscope.detector.detection import Detection
-from hemoscope.findings import ANY, FINDINGS
+from hemoscope.findings import ANY
 
 LONGEST_SIDE = 448  # pixels: close to the true pixels of a head in a 512 x 512 slice
 # Measured on a real series: 36 kB, 0.6 ms and 0.9 grey levels of mean error a picture; as PNG 76 kB and 9 ms.
@@ -72,13 +72,14 @@ def windowed(hu: NDArray[np.int16], view: View, window: Window) -> NDArray[np.ui
 def heat_finding(detection: Detection, index: int) -> int:
     """The finding whose heat map explains the probability of any hemorrhage in a slice.
 
-    That is a subtype where its probability makes up all, or nearly all, of it; else `any`.
+    That is `any`, or a subtype that makes up all, or nearly all, of its probability and has the stronger activation.
     """
-    if detection.slice_probabilities is None:
+    if detection.slice_probabilities is None or detection.maps is None:
         return ANY
     row = detection.slice_probabilities[index]
-    subtype = max((i for i in range(len(FINDINGS)) if i != ANY), key=lambda i: float(row[i]))
-    return subtype if row[subtype] >= NEARLY_ALL * row[ANY] else ANY
+    strongest = detection.maps[index].max(axis=(1, 2))
+    candidates = [ANY, *np.flatnonzero(row >= NEARLY_ALL * row[ANY]).tolist()]
+    return max(candidates, key=lambda finding: float(strongest[finding]))
 
 
 def heat_scale(detection: Detection, slices: Sequence[int]) -> float:
