@@ -44,7 +44,10 @@ class Reason(Enum):
     SLICE_HU_IMPLAUSIBLE = (Severity.SOFT, "A slice does not look like its neighbours.")
     LOSSY_STRONG = (Severity.SOFT, "Lossy compression has removed the detail that a small hemorrhage needs.")
     MIXED_GEOMETRY = (Severity.SOFT, "The slices of the series do not share one orientation or size.")
-    OVERLAPPING_ACQUISITIONS = (Severity.SOFT, "Different images lie at the same positions; some of them were not used.")
+    OVERLAPPING_ACQUISITIONS = (
+        Severity.SOFT,
+        "Different images lie at the same positions; some of them were not used.",
+    )
     ORIENTATION_UNKNOWN = (Severity.SOFT, "The file does not say, or contradicts itself about, which side is which.")
     NO_POSITIONS = (Severity.SOFT, "Slice positions are unknown: the order is that of the file names.")
     # What is only said

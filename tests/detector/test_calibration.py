@@ -29,12 +29,12 @@ def test_context_takes_the_assumed_spacing_where_positions_are_unknown() -> None
 
 
 def test_thin_slices_are_smoothed_over_the_same_mm_as_thick_ones() -> None:
-    """A lesion of 10 mm gives nearly the same peak whether slices are 5 mm or 1 mm apart."""
+    """A lesion of 15 mm (three thick slices) gives nearly the same peak whether slices are 5 mm or 1 mm apart."""
     thick_at, thin_at = np.arange(0, 100, 5.0), np.arange(0, 100, 1.0)
     context = Context(sigma_mm=4.0, assumed_spacing_mm=5.0)
 
     def peak(positions: np.ndarray) -> float:
-        logits = np.repeat(((positions >= 40) & (positions <= 50)).astype(np.float32)[:, None], COUNT, axis=1)
+        logits = np.repeat(((positions >= 37.5) & (positions <= 52.5)).astype(np.float32)[:, None], COUNT, axis=1)
         return float(context.smooth(logits, positions).max())
 
     assert peak(thick_at) == pytest.approx(peak(thin_at), abs=0.1)

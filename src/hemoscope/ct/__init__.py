@@ -1,0 +1,1 @@
+"""From files to a Scan in Hounsfield units: formats, series, geometry, windows, checks."""

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-import hemoscope
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.stored_values import unreadable
 from hemoscope.reasons import HemoscopeError, Reason
@@ -67,7 +66,7 @@ class DecodeProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            root = str(Path(hemoscope.__file__).parent.parent)
+            root = str(Path(__file__).parents[2])  # where the package hemoscope lies
             path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
             threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self._process = subprocess.Popen(

@@ -91,8 +91,12 @@ class Inputs:
             yield Refusal(name, Reason.NOT_READABLE, f"{name} cannot be read: {error.strerror}.")
             return
         if stat.S_ISDIR(status.st_mode):
+            empty = True
             for found in walk(root):
+                empty = False
                 yield from self._open(found)
+            if empty:
+                yield Refusal(name, Reason.NOT_READABLE, f"{name} is an empty folder.")
         elif root.name == "DICOMDIR":
             yield from self._dicomdir(_regular(root.resolve(), name, status))
         else:

@@ -7,6 +7,8 @@ import re
 from pathlib import PurePath
 
 MAX_NAME_LENGTH = 64
+# A DICOM scan without a UID: names of its files and folders may name the patient, so they do not name the scan.
+UNNAMED = "scan"
 
 
 def hashed_name(uid: str) -> str:

@@ -10,7 +10,7 @@ from hemoscope.ct.describe import acquisition_of, identifiers_of, tilt_notes
 from hemoscope.ct.frames import Frame, text
 from hemoscope.ct.geometry import positions_along_normal, same_geometry
 from hemoscope.ct.inputs import Refusal
-from hemoscope.ct.names import hashed_name, natural_key, safe_name
+from hemoscope.ct.names import UNNAMED, hashed_name, natural_key
 from hemoscope.ct.scan import Acquisition, Identifiers
 from hemoscope.reasons import Check, HemoscopeError, Reason
 
@@ -60,7 +60,7 @@ def place_of(frames: Sequence[Frame]) -> str:
 def build_series(frames: Sequence[Frame], folder: str) -> Series:
     """Sort the slices of one series and keep those that form one scan.
 
-    folder: where the files lie, names a series without SeriesInstanceUID. Raises HemoscopeError (NOT_AXIAL) when most
+    folder: where the files lie, for the label that the user sees. Raises HemoscopeError (NOT_AXIAL) when most
     slices are not axial.
     """
     uid = text(frames[0].header, "SeriesInstanceUID")
@@ -78,7 +78,7 @@ def build_series(frames: Sequence[Frame], folder: str) -> Series:
     set_aside += [_aside(frame, "it belongs to another acquisition of the same region") for frame in acquisitions.apart]
     acquisition = acquisition_of(acquisitions.kept, acquisitions.positions_mm)
     return Series(
-        name=hashed_name(uid) if uid else safe_name(folder),
+        name=hashed_name(uid) if uid else UNNAMED,
         uid=uid,
         label=_label(frames[0], acquisition.series_description, folder),
         frames=acquisitions.kept,
@@ -104,7 +104,7 @@ def independent_series(frame: Frame) -> Series:
     positions = tuple(positions_along_normal([frame.plane])) if frame.plane else ()
     acquisition = acquisition_of([frame], positions)
     return Series(
-        name=name or safe_name(frame.file.name),
+        name=name or UNNAMED,
         uid=text(frame.header, "SeriesInstanceUID"),
         label=frame.file.name,
         frames=(frame,),

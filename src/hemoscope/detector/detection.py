@@ -68,7 +68,7 @@ class Detection:
         if self.slice_probabilities is None:
             return []
         scores = self.slice_probabilities[:, ANY]
-        order = [int(i) for i in np.argsort(-np.nan_to_num(scores, nan=-1.0)) if np.isfinite(scores[i])]
+        order = [int(i) for i in np.argsort(-np.nan_to_num(scores, nan=-1.0), kind="stable") if np.isfinite(scores[i])]
         apart: list[int] = []
         for index in order:
             if all(abs(index - other) > 1 for other in apart):
