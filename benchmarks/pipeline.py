@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hemoscope.ct.checks import check_scan
 from hemoscope.ct.read import OnSlice, read_scans
 from hemoscope.ct.scan import Scan
 from hemoscope.detector.detection import Detection, State
@@ -27,7 +26,7 @@ def detect(folder: Path, detector: Detector) -> Detection:
     ]
     if len(scans) != 1:
         raise SystemExit(f"expected one scan in the made series, found {len(scans)}")
-    detection = detector.finish(scans[0].with_checks(*check_scan(scans[0])), scorings[-1])
+    detection = detector.finish(scans[0], scorings[-1])
     if detection.state is State.NOT_ANALYSED:
         raise SystemExit(f"the made series was not analysed: {[check.detail for check in detection.checks]}")
     return detection
@@ -36,4 +35,4 @@ def detect(folder: Path, detector: Detector) -> Detection:
 def detect_one_after_the_other(folder: Path, detector: Detector) -> Detection:
     """The same, but the network starts when the last slice is decoded, and one process decodes."""
     (scan,) = (found for found in read_scans([folder], jobs=1) if isinstance(found, Scan))
-    return detector(scan.with_checks(*check_scan(scan)))
+    return detector(scan)

@@ -11,7 +11,8 @@ from typing import Any
 import pydicom
 import pytest
 
-from hemoscope.cli import analyse as analyse_module
+from hemoscope.ct.scan import Scan
+from hemoscope.detector import inference
 from hemoscope.report import write
 
 Run = Callable[..., Any]
@@ -205,14 +206,14 @@ def test_a_defect_on_one_scan_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
     results_of: Read,
 ) -> None:
-    checked = analyse_module.check_scan
+    checked = inference.check_scan
 
-    def fail_on_few(scan: analyse_module.Scan) -> tuple:
+    def fail_on_few(scan: Scan) -> tuple:
         if len(scan.slices) == 3:
             raise IndexError("out of range")
         return checked(scan)
 
-    monkeypatch.setattr(analyse_module, "check_scan", fail_on_few)
+    monkeypatch.setattr(inference, "check_scan", fail_on_few)
     nifti = head.parent / "physionet_ct_ich" / "patient_052.nii.gz"
     ended = run("detect", few_slices, nifti, "--out", tmp_path / "out", "--bundle", bundle)
     assert ended.code == 1

@@ -57,6 +57,14 @@ def test_a_scan_that_failed_a_hard_check_gets_no_probabilities(detector: Detecto
     assert detection.slice_probabilities is None and detection.scan_probabilities is None
 
 
+def test_a_chest_gets_no_probabilities_from_python_either(detector: Detector, shared_data: Path) -> None:
+    chest = hemoscope.read_scan(shared_data / "dicom_transfer_syntaxes" / "ct_chest_ge" / "explicit_le.dcm")
+    detection = detector(chest)
+    assert detection.state is State.NOT_ANALYSED
+    assert Reason.NOT_HEAD in [check.reason for check in detection.checks]
+    assert detection.scan_probabilities is None
+
+
 def test_an_unreadable_slice_has_no_probability_and_forbids_negative(detector: Detector, ge_scan: Scan) -> None:
     slices = tuple(replace(record, readable=index != 5) for index, record in enumerate(ge_scan.slices))
     scan = replace(ge_scan, slices=slices).with_checks(Check(Reason.SLICE_UNREADABLE, "Slice 5 is cut off.", (5,)))

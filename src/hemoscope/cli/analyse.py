@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hemoscope.cli.options import Debugging
 from hemoscope.cli.progress import Progress
-from hemoscope.ct.checks import check_scan
 from hemoscope.ct.inputs import Refusal
 from hemoscope.ct.load import OnSlice
 from hemoscope.ct.options import ReadOptions
@@ -62,11 +61,9 @@ def analyse(
 def _detect(
     scan: Scan, scoring: Scoring, detector: Detector, start: float, debugging: Debugging
 ) -> Detection | Refusal:
-    """Check a scan that has been read since `start` and finish its scoring."""
+    """Finish the scoring of a scan that has been read since `start`."""
     read = time.perf_counter()
     try:
-        scan = scan.with_checks(*check_scan(scan))
-        checked = time.perf_counter()
         detection = detector.finish(scan, scoring)
     except MemoryError:
         return Refusal(scan.name, Reason.TOO_LARGE, f"There is not enough memory to analyse {scan.name}.")
@@ -74,8 +71,7 @@ def _detect(
         if debugging.on:
             raise
         return Refusal(scan.name, Reason.DEFECT, f"{scan.name}: {type(error).__name__}, {error}; see --debug.")
-    done = time.perf_counter()
-    seconds = {"read": read - start, "checks": checked - read, "network": done - checked, "total": done - start}
+    seconds = {"read": read - start, **detection.seconds, "total": time.perf_counter() - start}
     return replace(detection, seconds=seconds)
 
 

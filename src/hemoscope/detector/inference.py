@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hemoscope.ct.checks import check_scan
 from hemoscope.ct.prepare import Crop, prepare_slice
 from hemoscope.ct.scan import Scan
 from hemoscope.detector.bundle import Bundle
@@ -33,7 +34,6 @@ class SliceScore:
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
     crop: Crop
-    seconds: float  # of one thread
 
 
 class Scoring:
@@ -72,7 +72,7 @@ class Detector:
         return cls(Bundle.load(bundle), threshold, jobs)
 
     def __call__(self, scan: Scan) -> Detection:
-        """Score a scan that is read already. Its checks (`hemoscope.ct.checks`) decide with the probabilities."""
+        """Score a scan that is read already."""
         scoring = self.begin()
         if scan.analysable:
             for index, record in enumerate(scan.slices):
@@ -86,14 +86,20 @@ class Detector:
 
     def score_slice(self, hu: NDArray[np.int16], pixel_spacing_mm: Spacing) -> SliceScore:
         """Prepare one slice (HU [row, column]) and run the network on it."""
-        start = time.perf_counter()
         grey, crop = prepare_slice(hu, pixel_spacing_mm, self.bundle.size, self.bundle.window)
         logits, maps = self._session.run(["logits", "maps"], {"grey": grey[None, None]})
-        return SliceScore(logits[0], maps[0], crop, time.perf_counter() - start)
+        return SliceScore(logits[0], maps[0], crop)
 
     def finish(self, scan: Scan, scoring: Scoring) -> Detection:
-        """Turn the scores of a scan's slices into its Detection."""
+        """Check the scan, then turn the scores of its slices into its Detection.
+
+        The checks are made here, so that no scan, however it was made, gets an answer without them.
+        """
+        start = time.perf_counter()
+        scan = scan.with_checks(*check_scan(scan))  # while the threads finish the last slices
+        checked = time.perf_counter()
         scores = scoring.scores()
+        seconds = {"checks": checked - start, "network": time.perf_counter() - checked}
         sensitive, specific = self._slice_points if scan.independent else self._scan_points
         not_analysed = Detection(
             scan=scan,
@@ -103,7 +109,7 @@ class Detector:
             bundle_sha256=self.bundle.sha256,
             sensitive=sensitive,
             specific=specific,
-            seconds={"network": sum(score.seconds for score in scores.values()) / self.jobs},
+            seconds=seconds,
         )
         if not scan.analysable or not scores:
             return not_analysed
