@@ -1,6 +1,6 @@
 """Make the `default` bundle from the trained runs: ONNX graph, calibration, operating points, model card.
 
-    python scripts/default_bundle/assemble.py runs/default src/hemoscope/detector/bundles/default
+    python scripts/default_bundle/assemble.py ../shared/data runs/default src/hemoscope/detector/bundles/default
 
 The logits of all held-out slices are kept beside this script (crossvalidation.csv), so that the model card and later
 evaluations can be made again without training.
@@ -20,7 +20,7 @@ import onnxruntime
 import pandas as pd
 import torch
 from calibrate import LABELS, NAMES, SCAN_TARGETS, SLICE_TARGETS, Fit, cross_fitted, fit
-from collections_table import FOLDS, SIZE
+from collections_table import FOLDS, SIZE, read_collections
 from model_card import model_card
 from network import SliceNetwork
 
@@ -32,15 +32,14 @@ CROSSVALIDATION = Path(__file__).parent / "crossvalidation.csv"
 LARGEST_DIFFERENCE = 1e-4  # of logits between ONNX Runtime and PyTorch
 
 
-def held_out_logits(runs: Path) -> pd.DataFrame:
+def held_out_logits(root: Path, runs: Path) -> pd.DataFrame:
     """Logits and labels of every slice from each run that had not trained on its patient."""
-    slices = pd.read_csv(runs / "slices.csv", dtype={"patient": str}, keep_default_na=False)
-    labels = slices.drop_duplicates(["scan", "slice"]).set_index(["scan", "slice"])[NAMES]
-    labels.columns = pd.Index(LABELS)
+    slices = read_collections(root).set_index(["scan", "slice"])
+    labels = slices[[*NAMES, "age_years"]].set_axis([*LABELS, "age_years"], axis=1)
     parts = [pd.read_csv(file, dtype={"patient": str}).assign(run=file.stem) for file in sorted(runs.glob("*.csv"))
              if file.stem.startswith(("fold", "without"))]  # fmt: skip
     table = pd.concat(parts).join(labels, on=["scan", "slice"])
-    return table[["run", "source", "patient", "scan", "slice", *NAMES, *LABELS]].round(3)
+    return table[["run", "source", "patient", "scan", "slice", "age_years", *NAMES, *LABELS]].round(3)
 
 
 def export(weights: Path, out: Path, prepared: np.ndarray) -> None:
@@ -90,10 +89,10 @@ def operating_points(fitted: Fit, slices: pd.DataFrame, scans: pd.DataFrame) -> 
     }
 
 
-def main(runs: Path, out: Path) -> None:
+def main(root: Path, runs: Path, out: Path) -> None:
     """Write bundle.json, model.onnx and MODEL_CARD.md into `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    table = held_out_logits(runs)
+    table = held_out_logits(root, runs)
     table.to_csv(CROSSVALIDATION, index=False)
     export(runs / "all.pt", out / "model.onnx", np.load(runs / "prepared.npy", mmap_mode="r"))
     folds = table[table["run"].str.startswith("fold")]
@@ -129,4 +128,4 @@ def main(runs: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

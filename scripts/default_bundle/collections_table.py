@@ -30,7 +30,9 @@ def physionet(root: Path) -> pd.DataFrame:
     """CT-ICH of PhysioNet: 82 patients, five subtypes, brain window 40/120."""
     table = pd.read_csv(root / "physionet_ct_ich/slices.csv")
     table["any"] = 1 - table["no_hemorrhage"]
+    ages = pd.read_csv(root / "physionet_ct_ich/patients.csv").set_index("patient")["age_years"]
     return table.assign(
+        age_years=table["patient"].map(ages),
         source="physionet",
         patient="physionet:" + table["patient"].astype(str),
         scan="physionet:" + table["patient"].astype(str),
@@ -102,13 +104,24 @@ def bhsd(root: Path) -> pd.DataFrame:
 
 
 def read_collections(root: Path) -> pd.DataFrame:
-    """One row a slice of every collection: source, patient, scan, slice, path, level, width, six labels, fold.
+    """One row a slice of every collection: source, patient, scan, slice, age, path, level, width, six labels, fold.
 
     Fold -1 is for training only (patient unknown), fold -2 is never used (examples/).
     """
     parts = [physionet(root), phe_sich(root), rsna_series(root), rsna_loose(root), bhsd(root)]
     table = pd.concat(parts, ignore_index=True)
-    columns = ["source", "patient", "scan", "slice", "path", "level", "width", "upside_down", *FINDING_NAMES]
+    columns = [
+        "source",
+        "patient",
+        "scan",
+        "slice",
+        "age_years",
+        "path",
+        "level",
+        "width",
+        "upside_down",
+        *FINDING_NAMES,
+    ]
     table = table[columns].copy()
     table["upside_down"] = table["upside_down"].fillna(False).astype(bool)
     table[list(FINDING_NAMES)] = table[list(FINDING_NAMES)].astype(int)

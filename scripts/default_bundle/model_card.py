@@ -120,6 +120,22 @@ def left_out(table: pd.DataFrame, fitted_on: pd.DataFrame) -> tuple[str, dict[st
     return table_of(header, rows), metrics
 
 
+def inside_groups(slices: pd.DataFrame) -> str:
+    """Slice AUC of `any` inside groups in which neither the collection nor the patient can stand in for the label."""
+    rows = []
+    for source in ("physionet", "rsna_series", "phe_sich"):
+        part = slices[(slices["source"] == source) & (slices["label_any"] >= 0)]
+        bleeding = part[part["patient"].isin(part[part["label_any"] == 1]["patient"])]
+        rows.append(
+            [f"{SOURCES[source]}, patients with hemorrhage only", auc(bleeding, "any"), patients(bleeding, "any")]
+        )
+    of_ages = slices[slices["source"] == "physionet"]
+    for title, rows_of_age in (("under 18", of_ages["age_years"] < 18), ("18 and older", of_ages["age_years"] >= 18)):
+        part = of_ages[rows_of_age]
+        rows.append([f"{SOURCES['physionet']}, {title}", auc(part, "any"), patients(part, "any")])
+    return table_of(["group", "slice AUC of any (95%)", "patients with it"], rows)
+
+
 def normal_series(scans: pd.DataFrame) -> str:
     """Each labelled RSNA series without hemorrhage: its probability and how it would be called."""
     part = scans[(scans["source"] == "rsna_series") & (scans["label_any"] == 0)].sort_values("any")
@@ -143,6 +159,7 @@ def model_card(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         scan_calls=scan_calls(scans),
         slice_calls=slice_calls(slices),
         subtype_calls=subtype_calls(scans),
+        inside_groups=inside_groups(slices),
         left_out=unseen,
         normal_series=normal_series(scans),
         sigma=fitted.calibration.context.sigma_mm,
