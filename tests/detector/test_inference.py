@@ -65,13 +65,52 @@ def test_a_chest_gets_no_probabilities_from_python_either(detector: Detector, sh
     assert detection.scan_probabilities is None
 
 
-def test_an_unreadable_slice_has_no_probability_and_forbids_negative(detector: Detector, ge_scan: Scan) -> None:
-    slices = tuple(replace(record, readable=index != 5) for index, record in enumerate(ge_scan.slices))
-    scan = replace(ge_scan, slices=slices).with_checks(Check(Reason.SLICE_UNREADABLE, "Slice 5 is cut off.", (5,)))
-    detection = detector(scan)
+@pytest.fixture(scope="module")
+def lenient() -> Detector:
+    """A detector that calls the GE scan negative, so that only what was not seen can forbid it."""
+    return Detector.load("default", threshold=0.9999)
+
+
+def without_slice_5(scan: Scan) -> Scan:
+    return replace(scan, slices=tuple(replace(s, readable=i != 5) for i, s in enumerate(scan.slices)))
+
+
+def test_an_unreadable_slice_has_no_probability_and_forbids_negative(lenient: Detector, ge_scan: Scan) -> None:
+    assert lenient(ge_scan).state is State.NEGATIVE
+    check = Check(Reason.SLICE_UNREADABLE, "Slice 5 is cut off.", (5,))
+    detection = lenient(without_slice_5(ge_scan).with_checks(check))
     assert detection.slice_probabilities is not None
     assert np.isnan(detection.slice_probabilities[5]).all()
-    assert detection.state is not State.NEGATIVE
+    assert detection.state is State.INDETERMINATE
+    assert [c for c in detection.checks if c.reason is Reason.SLICE_UNREADABLE] == [check]
+
+
+def test_an_unreadable_slice_that_no_check_names_forbids_negative(lenient: Detector, ge_scan: Scan) -> None:
+    detection = lenient(without_slice_5(ge_scan))
+    assert detection.state is State.INDETERMINATE
+    assert [c.slices for c in detection.checks if c.reason is Reason.SLICE_UNREADABLE] == [(5,)]
+
+
+def test_a_slice_that_was_never_scored_forbids_negative(lenient: Detector, ge_scan: Scan) -> None:
+    scoring = lenient.begin()
+    for index in range(27):
+        scoring.add(index, ge_scan.hu[index], ge_scan.pixel_spacing_mm)
+    detection = lenient.finish(ge_scan, scoring)
+    assert detection.state is State.INDETERMINATE
+    assert [c.slices for c in detection.checks if c.reason is Reason.SLICE_UNREADABLE] == [(27,)]
+
+
+def test_a_network_that_gives_no_numbers_gets_no_answer(
+    detector: Detector, ge_scan: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NotANumber:
+        def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            return np.full((1, 6), np.nan, np.float32), np.zeros((1, 6, 14, 14), np.float32)
+
+    monkeypatch.setattr(detector, "_session", NotANumber())
+    detection = detector(ge_scan)
+    assert detection.state is State.NOT_ANALYSED
+    assert Reason.PIXELS_UNREADABLE in [check.reason for check in detection.checks]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +178,7 @@ def test_training_and_detection_prepare_the_same_array(
     detector: Detector, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The array that the training script stores is the array that the network gets in detection."""
+    pytest.importorskip("pandas", reason="the training script needs pandas: pip install hemoscope[train]")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts" / "default_bundle"))
     from collections_table import physionet, prepare
 

@@ -19,7 +19,7 @@ from hemoscope.ct.scan import Scan
 from hemoscope.detector.bundle import Bundle
 from hemoscope.detector.detection import Detection, OperatingPoint, State
 from hemoscope.findings import ANY, FINDING_NAMES
-from hemoscope.reasons import Check, Severity, UsageError
+from hemoscope.reasons import Check, Reason, Severity, UsageError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -48,8 +48,9 @@ class Scoring:
         self._futures[index] = self._detector.threads.submit(self._detector.score_slice, hu, pixel_spacing_mm)
 
     def scores(self) -> dict[int, SliceScore]:
-        """Wait for all added slices and give their scores by slice."""
-        return {index: future.result() for index, future in self._futures.items()}
+        """Wait for all added slices and give their scores by slice; logits that are no numbers are no score."""
+        scores = {index: future.result() for index, future in self._futures.items()}
+        return {index: score for index, score in scores.items() if np.isfinite(score.logits).all()}
 
 
 class Detector:
@@ -99,6 +100,7 @@ class Detector:
         scan = scan.with_checks(*check_scan(scan))  # while the threads finish the last slices
         checked = time.perf_counter()
         scores = scoring.scores()
+        scan = scan.with_checks(*_not_scored(scan, scores))
         seconds = {"checks": checked - start, "network": time.perf_counter() - checked}
         sensitive, specific = self._slice_points if scan.independent else self._scan_points
         not_analysed = Detection(
@@ -111,7 +113,7 @@ class Detector:
             specific=specific,
             seconds=seconds,
         )
-        if not scan.analysable or not scores:
+        if not scan.analysable:
             return not_analysed
         logits, maps, crops = _by_slice(scores, len(scan.slices))
         slice_probabilities, scan_probabilities = self.bundle.calibration(logits, _positions(scan))
@@ -125,6 +127,20 @@ class Detector:
             maps=maps,
             crops=crops,
         )
+
+
+def _not_scored(scan: Scan, scores: Mapping[int, SliceScore]) -> tuple[Check, ...]:
+    """What forbids `negative`, or any answer: slices without a score, unless a check of reading names them already."""
+    if not scan.analysable:
+        return ()
+    if not scores:
+        return (Check(Reason.PIXELS_UNREADABLE, f"None of the {len(scan.slices)} slices could be scored."),)
+    named = {index for check in scan.checks if check.reason is Reason.SLICE_UNREADABLE for index in check.slices}
+    missing = tuple(index for index in range(len(scan.slices)) if index not in scores and index not in named)
+    if not missing:
+        return ()
+    sentence = f"{len(missing)} of {len(scan.slices)} slices could not be read or scored."
+    return (Check(Reason.SLICE_UNREADABLE, sentence, missing),)
 
 
 def _by_slice(
