@@ -97,6 +97,18 @@ def test_sides_and_scale_only_where_spacing_is_known(incomplete: Detection, pict
         assert word not in report(picture).text
 
 
+def test_no_sides_where_the_header_leaves_them_in_doubt(incomplete: Detection) -> None:
+    doubt = Check(Reason.ORIENTATION_UNKNOWN, "The sform and the qform differ.")
+    without_planes = tuple(replace(record, position_mm=None) for record in incomplete.scan.slices)
+    for doubtful in (
+        replace(incomplete, checks=(*incomplete.checks, doubt)),
+        replace(incomplete, scan=replace(incomplete.scan, slices=without_planes)),
+    ):
+        words = report(doubtful).words
+        assert "R" not in words and "L" not in words
+        assert "50 mm" in words
+
+
 def test_checks_say_what_they_mean(incomplete: Detection) -> None:
     text = report(incomplete).text
     assert "SLICE_UNREADABLE A slice could not be read, so part of the head was not seen." in text

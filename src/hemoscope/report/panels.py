@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL
 from hemoscope.detector.detection import Detection
 from hemoscope.findings import ANY, FINDINGS
+from hemoscope.reasons import Reason
 from hemoscope.report import figures
 from hemoscope.report.wording import percent
 
@@ -75,13 +76,20 @@ def panels(detection: Detection, shown: list[int]) -> Panels | None:
     return Panels(
         panels=[_panel(detection, index, view, scale) for index in shown],
         aspect=view.width / view.height,
-        oriented=detection.scan.pixel_spacing_mm is not None,
+        oriented=_oriented(detection),
         scale_bar_mm=bar,
         scale_bar_percent=0.0 if bar is None or width_mm is None else 100 * bar / width_mm,
         heat_scale_logits=scale,
         heat_stops=figures.legend_stops(),
         heat_grid="" if detection.maps is None else "{} x {}".format(*detection.maps.shape[2:]),
     )
+
+
+def _oriented(detection: Detection) -> bool:
+    """Whether the sides are known: not in pictures, and not where headers state no plane or contradict themselves."""
+    doubtful = any(check.reason is Reason.ORIENTATION_UNKNOWN for check in detection.checks)
+    placed = all(record.position_mm is not None for record in detection.scan.slices)
+    return detection.scan.pixel_spacing_mm is not None and placed and not doubtful
 
 
 def overlays(detection: Detection, shown: list[int]) -> Iterator[tuple[str, bytes]]:
