@@ -38,9 +38,6 @@ class Settings:
     seed: int = 7
 
 
-# The runs that leave a whole source out answer one question of the model card; half the steps keep them affordable.
-STEPS_WITHOUT_A_SOURCE = 250
-
 # Share of each source in a batch. Within a source half of the slices are positive, so the source is not the label.
 SOURCE_SHARES = {"physionet": 0.32, "phe_sich": 0.16, "rsna_series": 0.14, "rsna_loose": 0.38}
 FINDING_WEIGHTS = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 2.0])  # `any` counts double, as in the RSNA 2019 metric
@@ -183,8 +180,7 @@ def main(root: Path, out: Path, only: str | None = None) -> None:
         assert not set(table[training]["patient"]) & set(table[held_out]["patient"]) - {""}, (
             "a patient is on both sides"
         )
-        settings = Settings(steps=STEPS_WITHOUT_A_SOURCE) if name.startswith("without") else Settings()
-        network = train(prepared[training.to_numpy()], table[training], settings, name)
+        network = train(prepared[training.to_numpy()], table[training], Settings(), name)
         torch.save(network.state_dict(), out / f"{name}.pt")
         logits = predict(network, prepared[held_out.to_numpy()])
         rows = table.loc[held_out, ["source", "patient", "scan", "slice"]]
