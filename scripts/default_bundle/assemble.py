@@ -72,7 +72,7 @@ def operating_points(fitted: Fit, slices: pd.DataFrame, scans: pd.DataFrame) -> 
         table = table[table["source"].isin(("physionet", "rsna_series")) & (table["label_any"] >= 0)]
         called, truth = table[call], table["label_any"] == 1
         return {
-            "threshold": round(threshold, 4),
+            "threshold": threshold,  # not rounded: it lies on the probability of a scan, which would change sides
             "sensitivity": round(float(called[truth].mean()), 3),
             "specificity": round(float((~called[~truth]).mean()), 3),
         }

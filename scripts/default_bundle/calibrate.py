@@ -32,7 +32,7 @@ class Fit:
 
     calibration: Calibration
     scan_thresholds: tuple[float, float]  # sensitive, specific
-    slice_thresholds: tuple[float, float]
+    slice_thresholds: tuple[float, float]  # of slices by themselves (`--independent`), without their neighbours
 
 
 def by_scan(table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -96,8 +96,8 @@ def fit(table: pd.DataFrame) -> Fit:
     truth = np.stack([scan_labels(part) for part in labels])
     calibration = Calibration(context, slice_line, platt(largest, truth))
     scan_probability = calibration.scan.probabilities(largest)[:, ANY]
-    slice_logits = np.concatenate(smoothed(whole, context))
-    slice_probability = slice_line.probabilities(slice_logits)[:, ANY]
+    by_themselves = np.concatenate([scan[NAMES].to_numpy(np.float32) for scan in whole])
+    slice_probability = slice_line.probabilities(by_themselves)[:, ANY]
     return Fit(
         calibration,
         thresholds(scan_probability, truth[:, ANY], SCAN_TARGETS),
@@ -106,19 +106,27 @@ def fit(table: pd.DataFrame) -> Fit:
 
 
 def apply(table: pd.DataFrame, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Calibrated slices and scans of `table`: probabilities, labels, and calls at both thresholds."""
+    """Calibrated slices and scans of `table`: probabilities, labels, and calls at both thresholds.
+
+    A slice has the probabilities that it gets in its scan, and in `any_by_itself` the one that it is called by.
+    """
     slices, scans = [], []
     for scan in by_scan(table):
-        slice_probability, scan_probability = fitted.calibration(scan[NAMES].to_numpy(np.float32), None)
-        slices.append(scan.assign(**dict(zip(NAMES, slice_probability.T, strict=True))))
+        logits = scan[NAMES].to_numpy(np.float32)
+        slice_probability, scan_probability = fitted.calibration(logits, None)
+        by_itself = fitted.calibration.slice.probabilities(logits)[:, ANY]
+        slices.append(scan.assign(**dict(zip(NAMES, slice_probability.T, strict=True)), any_by_itself=by_itself))
         head = scan.iloc[0]
         row = {"source": head["source"], "patient": head["patient"], "scan": head["scan"], "slices": len(scan)}
         row |= dict(zip(NAMES, scan_probability, strict=True))
         row |= dict(zip(LABELS, scan_labels(scan[LABELS].to_numpy()), strict=True))
         scans.append(row)
     slice_table, scan_table = pd.concat(slices), pd.DataFrame(scans)
-    for part, points in ((slice_table, fitted.slice_thresholds), (scan_table, fitted.scan_thresholds)):
-        part["sensitive_call"], part["specific_call"] = part["any"] >= points[0], part["any"] >= points[1]
+    for part, column, points in (
+        (slice_table, "any_by_itself", fitted.slice_thresholds),
+        (scan_table, "any", fitted.scan_thresholds),
+    ):
+        part["sensitive_call"], part["specific_call"] = part[column] >= points[0], part[column] >= points[1]
     return slice_table, scan_table
 
 

@@ -14,7 +14,7 @@ def auc(table: pd.DataFrame, finding: str) -> str:
     """ROC AUC of a finding with a patient-clustered bootstrap interval: "0.93 (0.90-0.95)", or why there is none."""
     known = table[table[f"label_{finding}"] >= 0]
     labels, scores = known[f"label_{finding}"].to_numpy(), known[finding].to_numpy()
-    if labels.min(initial=1) == labels.max(initial=0):
+    if len(np.unique(labels)) < 2:
         return "one class only"
     rows_of = [np.flatnonzero(codes) for codes in _one_hot(known["patient"])]
     random = np.random.default_rng(7)
@@ -36,9 +36,15 @@ def proportion(hits: int, count: int) -> str:
     """A proportion with its Clopper-Pearson interval: "12/14, 0.86 (0.57-0.98)"."""
     if not count:
         return "none"
-    low = beta.ppf(0.025, hits, count - hits + 1) if hits else 0.0
-    high = beta.ppf(0.975, hits + 1, count - hits) if hits < count else 1.0
+    low, high = _clopper_pearson(hits, count)
     return f"{hits}/{count}, {hits / count:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _clopper_pearson(hits: int, count: int) -> tuple[float, float]:
+    """The exact 95% interval of a proportion (Clopper and Pearson 1934)."""
+    low = float(beta.ppf(0.025, hits, count - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(0.975, hits + 1, count - hits)) if hits < count else 1.0
+    return low, high
 
 
 def clustered_proportion(hit: pd.Series, patients: pd.Series) -> str:
@@ -46,9 +52,12 @@ def clustered_proportion(hit: pd.Series, patients: pd.Series) -> str:
     if not len(hit):
         return "none"
     sums = hit.groupby(patients).agg(["sum", "size"]).to_numpy(float)
-    random = np.random.default_rng(7)
-    draws = sums[random.integers(len(sums), size=(DRAWS, len(sums)))].sum(axis=1)
-    low, high = np.percentile(draws[:, 0] / draws[:, 1], [2.5, 97.5])
+    if hit.all() or not hit.any():  # every draw would be the same: the interval is that of as many patients
+        low, high = _clopper_pearson(len(sums) if hit.all() else 0, len(sums))
+    else:
+        random = np.random.default_rng(7)
+        draws = sums[random.integers(len(sums), size=(DRAWS, len(sums)))].sum(axis=1)
+        low, high = np.percentile(draws[:, 0] / draws[:, 1], [2.5, 97.5])
     return f"{int(hit.sum())}/{len(hit)}, {hit.mean():.2f} ({low:.2f}-{high:.2f})"
 
 

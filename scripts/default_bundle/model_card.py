@@ -76,7 +76,7 @@ def scan_calls(scans: pd.DataFrame) -> str:
 
 
 def slice_calls(slices: pd.DataFrame) -> str:
-    """Sensitivity and specificity of slices at both operating points, per source."""
+    """Sensitivity and specificity of slices by themselves at both operating points, per source."""
     rows = []
     for source, title in SOURCES.items():
         part = slices[(slices["source"] == source) & (slices["label_any"] >= 0)]
@@ -106,13 +106,19 @@ def subtype_calls(scans: pd.DataFrame) -> str:
     return table_of(["source", "patients with", "called at sensitive", "called at specific"], rows)
 
 
-def left_out(table: pd.DataFrame, fitted_on: pd.DataFrame) -> tuple[str, dict[str, Any]]:
-    """Slice AUC on a source that the network never saw, beside the cross-validated one of the same slices."""
+def left_out(table: pd.DataFrame, slices: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+    """Slice AUC on a source that neither network nor calibration saw, beside the cross-validated one of its slices.
+
+    table: crossvalidation.csv; slices: the cross-fitted ones.
+    """
+    folds = table[table["run"].str.startswith("fold")]
     rows, metrics = [], {}
     for run in sorted(run for run in table["run"].unique() if run.startswith("without")):
-        unseen, _ = apply(table[table["run"] == run], fit(fitted_on))
+        rows_of_run = table[table["run"] == run]
+        unseen, _ = apply(rows_of_run, fit(folds[~folds["source"].isin(rows_of_run["source"])]))
         for source, part in unseen.groupby("source"):
-            seen = fitted_on[fitted_on["source"] == source]
+            seen = slices[slices["source"] == source]
+            part = part[part["scan"].isin(seen["scan"])]  # without the patients of examples/
             row = [SOURCES[source], auc(part, "any"), auc(seen, "any"), patients(part, "any")]
             rows.append(row)
             metrics[f"slice AUC, any, {source}, source left out"] = row[1]
@@ -151,7 +157,7 @@ def model_card(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     folds = table[table["run"].str.startswith("fold")]
     slices, scans = cross_fitted(folds)
     slice_aucs, scan_aucs, metrics = auc_tables(slices, scans)
-    unseen, unseen_metrics = left_out(table, folds)
+    unseen, unseen_metrics = left_out(table, slices)
     fitted = fit(folds)
     text = TEXT.read_text().format(
         slice_aucs=slice_aucs,
