@@ -15,8 +15,9 @@ def test_the_installed_bundles_and_their_figures(run: Callable[..., Any]) -> Non
     default = bundle_module.Bundle.load("default")
     for part in (f"default {default.version}", default.sha256, "sensitive, scan", "specific, scan", "MODEL_CARD.md"):
         assert part in ended.text
-    for name in default.facts["metrics"]:
-        assert name.split(",")[0] in ended.text
+    assert default.facts["metrics"]
+    for name, figure in default.facts["metrics"].items():
+        assert f"{name} {figure}" in ended.text
 
 
 def test_without_bundles(run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

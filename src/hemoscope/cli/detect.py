@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-identifiers",
     is_flag=True,
-    help="Write names, patient and study numbers, UIDs and file names into the outputs. Without it none are written, "
-    "and hashes stand for them.",
+    help="Write names, patient and study numbers, UIDs and file names into the outputs. Without it hashes stand for "
+    "them; only NIfTI files and pictures keep their file name.",
 )
 @click.pass_context
 def detect(
