@@ -79,6 +79,12 @@ def test_what_systems_leave_behind_is_passed_over(inputs: Inputs, folder: Path) 
     assert len(files) == 3 and refusals == []
 
 
+def test_folder_that_is_called_like_an_index_is_walked(inputs: Inputs, folder: Path) -> None:
+    folder.rename(folder.parent / "DICOMDIR")
+    files, refusals = inputs.find([folder.parent, folder.parent / "DICOMDIR"])
+    assert len(files) == 3 and refusals == []
+
+
 def test_links_never_lead_out_and_loops_end(inputs: Inputs, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").write_bytes(b"secret")
@@ -147,11 +153,21 @@ def test_unpacked_files_are_gone_afterwards(tmp_path: Path) -> None:
     assert not file.path.exists()
 
 
-@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "C:/evil"])
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "C:/evil", "."])
 def test_member_whose_path_leads_out_is_refused_and_the_others_go_on(inputs: Inputs, tmp_path: Path, name: str) -> None:
     files, refusals = inputs.find([pack(tmp_path / "a.zip", {name: b"evil", "good": b"good"})])
     assert names(files) == ["a.zip!good"] and only(refusals).reason is Reason.UNSAFE_ARCHIVE
     assert not list(tmp_path.rglob("evil"))
+
+
+def test_member_without_a_name_is_refused_and_the_others_go_on(inputs: Inputs, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        nameless = zipfile.ZipInfo("x")
+        nameless.filename = ""
+        archive.writestr(nameless, b"evil")
+        archive.writestr("good", b"good")
+    files, refusals = inputs.find([tmp_path / "a.zip"])
+    assert names(files) == ["a.zip!good"] and only(refusals).reason is Reason.UNSAFE_ARCHIVE
 
 
 def test_link_in_an_archive_is_refused(inputs: Inputs, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hemoscope.ct.inputs import Found, InputFile, Refusal, printable
+from hemoscope.ct.inputs import JUNK_NAMES, SYSTEM_FOLDER, Found, InputFile, Refusal, printable
 from hemoscope.reasons import Reason
 
 MAX_MEMBERS = 20_000
@@ -20,7 +20,6 @@ MAX_UNPACKED_BYTES = 4 << 30  # of an archive
 MAX_RATIO = 100  # CT deflates to a half or a third, pictures that are all air to a fiftieth
 MIN_RATIO_BYTES = 64 << 20  # below, the ratio does not matter
 _PIECE = 1 << 20
-_JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "DICOMDIR"})
 _ENCRYPTED = 0x1  # general purpose bit 0
 
 
@@ -52,14 +51,16 @@ def unpack(archive: InputFile, folder: Path) -> Iterator[Found]:
     """
     try:
         with _BoundedReads(archive.path) as stream, zipfile.ZipFile(stream) as opened:
-            members = sorted((m for m in opened.infolist() if not m.is_dir()), key=lambda member: member.filename)
+            members = sorted(
+                (m for m in opened.infolist() if not m.filename.endswith("/")), key=lambda member: member.filename
+            )
             refused = _check_whole(archive, members)
             if refused is not None:
                 yield refused
                 return
             for number, member in enumerate(members):
                 path = PurePosixPath(member.filename)
-                if path.name not in _JUNK_NAMES and "__MACOSX" not in path.parts:
+                if path.name not in JUNK_NAMES and SYSTEM_FOLDER not in path.parts:
                     yield _unpack_member(archive, opened, member, folder / str(number))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         sentence = f"{archive.name} is a damaged zip archive; pack it again."
@@ -85,8 +86,8 @@ def _check_whole(archive: InputFile, members: list[zipfile.ZipInfo]) -> Refusal 
 def _unpack_member(archive: InputFile, opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> Found:
     name = printable(f"{archive.name}!{member.filename}")
     path = PurePosixPath(member.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        return Refusal(name, Reason.UNSAFE_ARCHIVE, f"{name} has a path that leads out of the archive.")
+    if not path.name or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        return Refusal(name, Reason.UNSAFE_ARCHIVE, f"{name} has no name, or a path that leads out of the archive.")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
         return Refusal(name, Reason.UNSAFE_ARCHIVE, f"{name} is a link or a device, not a file.")
     if member.flag_bits & _ENCRYPTED:

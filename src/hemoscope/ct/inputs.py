@@ -18,7 +18,8 @@ from hemoscope.reasons import HemoscopeError, Reason
 
 MAX_FILE_BYTES = 4 << 30  # of any kind, archives too
 # What systems leave in folders and archives; not worth a word to the user.
-_JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", "DICOMDIR"})
+JUNK_NAMES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "DICOMDIR"})  # of files; a folder may be called so
+SYSTEM_FOLDER = "__MACOSX"
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,10 @@ def walk(root: Path) -> Iterator[Found]:
     while todo:
         entry = todo.pop()
         name = printable(str(Path(root.name) / entry.relative_to(real_root)))
-        if entry.name in _JUNK_NAMES:
-            continue
         try:
             status = entry.lstat()
+            if entry.name == SYSTEM_FOLDER or (entry.name in JUNK_NAMES and not stat.S_ISDIR(status.st_mode)):
+                continue
             if stat.S_ISLNK(status.st_mode):
                 target = entry.resolve(strict=True)
                 if not target.is_relative_to(real_root):
