@@ -60,6 +60,7 @@ class _Sorting:
         self.frames: dict[SeriesKey, list[Frame]] = defaultdict(list)
         self.not_slices: dict[SeriesKey, list[Refusal]] = defaultdict(list)
         self.unreadable: list[Refusal] = []
+        self._previous = Dataset()
 
     def add(self, file: InputFile) -> None:
         """Put one file where it belongs."""
@@ -69,6 +70,8 @@ class _Sorting:
         except HemoscopeError as error:
             self.unreadable.append(Refusal(file.name, error.reason, error.sentence))
             return
+        share_equal(header, self._previous)
+        self._previous = header
         key = _key(file, frames[0].header)
         obstacle = check_eligible(header, file.name)
         if obstacle is None:
@@ -127,6 +130,13 @@ def find_series(files: Sequence[InputFile], options: ReadOptions) -> Catalogue:
 def _key(file: InputFile, header: Dataset) -> SeriesKey:
     study = StudyKey(text(header, "PatientID"), text(header, "StudyInstanceUID") or _folder(file))
     return SeriesKey(study, text(header, "SeriesInstanceUID") or _folder(file))
+
+
+def share_equal(header: Dataset, other: Dataset) -> None:
+    """Let a header use the elements of another that are equal: in one series most are, and memory holds them once."""
+    for tag in header.keys() & other.keys():
+        if header[tag].VR != "SQ" and header[tag] == other[tag]:
+            header[tag] = other[tag]
 
 
 def _folder(file: InputFile) -> str:

@@ -150,6 +150,7 @@ def _parse_to_pixels(stream: BinaryIO | _BoundedReader) -> Dataset:
     stop = _StopAtPixels()
     header = read_partial(stream, stop_when=stop, force=True)  # type: ignore[arg-type]
     header.pixels_at = stream.tell() if stop.reached else None
+    header.buffer = None  # the bytes that it was read from, which it would keep alive
     return header
 
 

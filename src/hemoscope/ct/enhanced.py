@@ -6,7 +6,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 
 PER_FRAME = "PerFrameFunctionalGroupsSequence"
-_SHARED = "SharedFunctionalGroupsSequence"
+SHARED = "SharedFunctionalGroupsSequence"
 
 # Functional group -> what it says of a frame (PS3.3 C.7.6.16.2 and C.8.15.3).
 FUNCTIONAL_GROUPS = {
@@ -28,10 +28,10 @@ def frame_headers(header: Dataset) -> tuple[Dataset, ...]:
     frames = header.get(PER_FRAME)
     if not frames:
         return (header,)
-    shared = (header.get(_SHARED) or [Dataset()])[0]
+    shared = (header.get(SHARED) or [Dataset()])[0]
     common = Dataset()
     common.update(header)
-    for keyword in (PER_FRAME, _SHARED):
+    for keyword in (PER_FRAME, SHARED):
         common.pop(keyword, None)
     return tuple(_flatten(header.file_meta, common, shared, frame) for frame in frames)
 

@@ -7,13 +7,15 @@ import struct
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException
 
-from hemoscope.ct.enhanced import frame_headers
+from hemoscope.ct.enhanced import PER_FRAME, SHARED, frame_headers
 from hemoscope.ct.geometry import Plane, vector
 from hemoscope.ct.inputs import InputFile
 
-# All that is read of a header. Values are converted when first asked for, and a malformed one raises any of these.
+# All that is read of a header but for OBJECT_KEYWORDS. Values are converted when first asked for, and a malformed one
+# raises any of MALFORMED.
 KEYWORDS = (
     "AccessionNumber", "AcquisitionDateTime", "AcquisitionNumber", "AcquisitionTime", "BodyPartExamined", "Columns",
     "ContrastBolusAgent", "ConvolutionKernel", "ImageOrientationPatient", "ImagePositionPatient", "ImageType",
@@ -22,6 +24,13 @@ KEYWORDS = (
     "SeriesInstanceUID", "SeriesNumber", "SliceThickness", "StudyDate", "StudyInstanceUID",
     "TemporalPositionIdentifier",
 )  # fmt: skip
+# What tells whether an object is slices in HU, and how its pixels are stored; `read_header` has left out malformed ones.
+OBJECT_KEYWORDS = (
+    "BitsAllocated", "BitsStored", "FrameType", "HighBit", "Modality", "NumberOfFrames", "PhotometricInterpretation",
+    "PixelPaddingRangeLimit", "PixelPaddingValue", "PixelRepresentation", "RescaleIntercept", "RescaleSlope",
+    "RescaleType", "SOPClassUID", "SamplesPerPixel",
+)  # fmt: skip
+KEPT_TAGS = frozenset(tag_for_keyword(keyword) for keyword in (*KEYWORDS, *OBJECT_KEYWORDS, PER_FRAME, SHARED))
 MALFORMED = (
     ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error,
     BytesLengthException,
@@ -57,10 +66,10 @@ class Frame:
 def frames_of(file: InputFile, header: Dataset) -> tuple[Frame, ...]:
     """List the slices of a file.
 
-    Malformed attributes are taken out of its header, as if they were absent; private ones for the memory that the
-    headers of thousands of files need.
+    Malformed attributes are taken out of its header, as if they were absent; those that nothing asks for as well, for
+    the memory that the headers of thousands of files need.
     """
-    for tag in [tag for tag in header.keys() if tag.is_private]:  # noqa: SIM118, a Dataset iterates over elements
+    for tag in [tag for tag in header.keys() if tag not in KEPT_TAGS]:  # noqa: SIM118, a Dataset iterates over elements
         del header[tag]
     headers = frame_headers(header)
     for frame in headers:
