@@ -42,7 +42,7 @@ def separate_acquisitions(frames: Sequence[Frame], positions_mm: Sequence[float]
         return Acquisitions(tuple(frames), tuple(positions_mm))
     told_by, kept = _one_acquisition(frames, places)
     index_of_place = {places[index]: order for order, index in enumerate(kept)}
-    others = [index for index in range(len(frames)) if index not in set(kept)]
+    others = sorted({*range(len(frames))} - {*kept})
     return Acquisitions(
         kept=tuple(frames[index] for index in kept),
         positions_mm=tuple(positions_mm[index] for index in kept),

@@ -95,7 +95,7 @@ def _sources(files: Sequence[InputFile], options: ReadOptions, decoder: Decoder)
         for start in range(0, len(dicom), FILES_AT_ONCE):
             yield from _dicom_sources(dicom[start : start + FILES_AT_ONCE], options, decoder)
     else:
-        yield from _dicom_sources([*dicom, *damaged], options, decoder)
+        yield from _dicom_sources([*dicom, *(file for file in others if file in damaged)], options, decoder)
     for file in (file for file, kind in zip(files, kinds, strict=True) if kind == "nifti"):
         yield from _nifti_sources(file, options)
     yield from _picture_sources([f for f, kind in zip(files, kinds, strict=True) if kind == "picture"], options)
@@ -182,10 +182,10 @@ class _InOrder:
             yield self._result
 
 
-def _damaged_slices(others: Sequence[InputFile], dicom: Sequence[InputFile]) -> list[InputFile]:
+def _damaged_slices(others: Sequence[InputFile], dicom: Sequence[InputFile]) -> set[InputFile]:
     """Files that lie beside slices and are named like them, but hold nothing that can be read."""
     places = {_place(file) for file in dicom}
-    return [file for file in others if _place(file) in places and (PurePath(file.name).suffix or file.size == 0)]
+    return {file for file in others if _place(file) in places and (PurePath(file.name).suffix or file.size == 0)}
 
 
 def _place(file: InputFile) -> tuple[PurePath, str]:
