@@ -114,7 +114,7 @@ def test_without_series_uid_the_folder_counts(tmp_path, head, places):
     write_series(tmp_path / "one", head, places, SeriesInstanceUID=None, StudyInstanceUID=None)
     write_series(tmp_path / "two", head + 1, places, SeriesInstanceUID=None, StudyInstanceUID=None)
     scans, _ = read_all(tmp_path)
-    assert [scan.name for scan in scans] == ["one", "two"]
+    assert [scan.name for scan in scans] == ["scan", "scan-2"]
     np.testing.assert_array_equal(scans[1].hu, head + 1)
 
 
