@@ -13,6 +13,7 @@ import pytest
 
 from hemoscope.ct.scan import Scan
 from hemoscope.detector import inference
+from hemoscope.detector.detection import Detection
 from hemoscope.report import write
 
 Run = Callable[..., Any]
@@ -214,6 +215,32 @@ def test_a_defect_on_one_scan_does_not_stop_the_others(
         return checked(scan)
 
     monkeypatch.setattr(inference, "check_scan", fail_on_few)
+    nifti = head.parent / "physionet_ct_ich" / "patient_052.nii.gz"
+    ended = run("detect", few_slices, nifti, "--out", tmp_path / "out", "--bundle", bundle)
+    assert ended.code == 1
+    assert "IndexError, out of range; see --debug." in ended.text
+    results = results_of(tmp_path / "out")
+    assert [refusal["code"] for refusal in results["refusals"]] == ["DEFECT"]
+    assert [scan["scan"] for scan in results["scans"]] == ["patient_052"]
+
+
+def test_a_report_that_cannot_be_drawn_does_not_stop_the_others(
+    run: Run,
+    few_slices: Path,
+    head: Path,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    results_of: Read,
+) -> None:
+    drawn = write.html.scan_report
+
+    def fail_on_few(detection: Detection, *others: Any) -> bytes:
+        if len(detection.scan.slices) == 3:
+            raise IndexError("out of range")
+        return drawn(detection, *others)
+
+    monkeypatch.setattr(write.html, "scan_report", fail_on_few)
     nifti = head.parent / "physionet_ct_ich" / "patient_052.nii.gz"
     ended = run("detect", few_slices, nifti, "--out", tmp_path / "out", "--bundle", bundle)
     assert ended.code == 1

@@ -65,14 +65,19 @@ def _detect(
     read = time.perf_counter()
     try:
         detection = detector.finish(scan, scoring)
-    except MemoryError:
-        return Refusal(scan.name, Reason.TOO_LARGE, f"There is not enough memory to analyse {scan.name}.")
-    except Exception as error:  # the boundary of one scan: a defect that it brings to light must not stop the others
-        if debugging.on:
-            raise
-        return Refusal(scan.name, Reason.DEFECT, f"{scan.name}: {type(error).__name__}, {error}; see --debug.")
+    except Exception as error:  # noqa: BLE001 - the boundary of one scan: a defect there must not stop the others
+        return failure(scan, error, debugging)
     seconds = {"read": read - start, **detection.seconds, "total": time.perf_counter() - start}
     return replace(detection, seconds=seconds)
+
+
+def failure(scan: Scan, error: Exception, debugging: Debugging) -> Refusal:
+    """What stands for a scan on which Hemoscope failed; with --debug the error goes on instead."""
+    if debugging.on:
+        raise error
+    if isinstance(error, MemoryError):
+        return Refusal(scan.name, Reason.TOO_LARGE, f"There is not enough memory to analyse {scan.name}.")
+    return Refusal(scan.name, Reason.DEFECT, f"{scan.name}: {type(error).__name__}, {error}; see --debug.")
 
 
 def input_of(scan: Scan) -> str:

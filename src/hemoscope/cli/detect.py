@@ -106,8 +106,9 @@ def detect(
     run = Run(f"{detector.bundle.name} {detector.bundle.version}", detector.bundle.sha256, settings)
     writer = ReportWriter(out, chosen, run, names)
     work = Work(seconds={"load detector": time.perf_counter() - start})
+    debugging = context.ensure_object(Debugging)
     with Progress(inputs) as progress:
-        work.do(analyse(inputs, options, jobs, detector, progress, context.ensure_object(Debugging)), writer)
+        work.do(analyse(inputs, options, jobs, detector, progress, debugging), writer, debugging)
     work.seconds["total"] = time.perf_counter() - start
     writer.finish(work.refusals, work.seconds, work.complete)
     print_detections(writer.records, work.places, work.refusals, out)
@@ -127,10 +128,13 @@ class Work:
     places: list[str] = field(default_factory=list)
     complete: bool = True
 
-    def do(self, results: Generator[Detection | Refusal, None, None], writer: ReportWriter) -> None:
+    def do(
+        self, results: Generator[Detection | Refusal, None, None], writer: ReportWriter, debugging: Debugging
+    ) -> None:
         """Write every result as it comes. Ctrl-C ends it early: what is done then is complete and stays."""
-        from hemoscope.cli.analyse import input_of
+        from hemoscope.cli.analyse import failure, input_of
         from hemoscope.ct.inputs import Refusal
+        from hemoscope.report.write import OutputError
 
         with closing(results):
             try:
@@ -139,7 +143,13 @@ class Work:
                         self.refusals.append(result)
                         continue
                     writing = time.perf_counter()
-                    writer.add(result)
+                    try:
+                        writer.add(result)
+                    except OutputError:
+                        raise
+                    except Exception as error:  # noqa: BLE001 - the boundary of one scan, as in `analyse`
+                        self.refusals.append(failure(result.scan, error, debugging))
+                        continue
                     self.places.append(input_of(result.scan))
                     self._spend(write=time.perf_counter() - writing, **result.seconds)
             except KeyboardInterrupt:
