@@ -57,6 +57,16 @@ def test_a_slice_taken_out_of_the_ge_series_is_a_gap(examples, missing):
     assert check.slices == (missing - 1, missing)
 
 
+def test_every_other_slice_taken_out_of_the_ge_series_is_a_gap(examples, tmp_path):
+    """The distances agree with each other, so only the thickness of the slices tells."""
+    paths = sorted((examples / "ge_tilted_head_series").glob("*.dcm"))
+    for path in paths[-16::2]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    gap = next(check for check in spacing_checks(read_scan(tmp_path)) if check.reason is Reason.GAP)
+    assert "14.0 mm" in gap.detail and "7.0 mm thick" in gap.detail
+    assert gap.slices == tuple(range(1, 8))  # slice 0 is of the block of 4 mm, close to the next
+
+
 def test_the_partial_angiography_lacks_slices(shared_data):
     scan = read_scan(shared_data / "head_ct_hu/cq500_ct0_cta_partial")
     gap = next(check for check in spacing_checks(scan) if check.reason is Reason.GAP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hemoscope.ct.frames import Frame, number, text
+from hemoscope.ct.frames import Frame, number, slice_thickness_mm, text
 from hemoscope.ct.geometry import NOTEWORTHY_TILT_DEGREES, Plane, gantry_tilt_degrees, slice_spacing_mm
 from hemoscope.ct.scan import Acquisition, Identifiers
 from hemoscope.reasons import Check, Reason
@@ -64,8 +64,8 @@ def age_years(age: str) -> float | None:
 
 
 def _thickness_mm(frames: Sequence[Frame]) -> float | None:
-    """The most frequent SliceThickness above 0."""
-    stated = [value for frame in frames if (value := number(frame.header, "SliceThickness")) and value > 0]
+    """The most frequent SliceThickness, mm."""
+    stated = [value for frame in frames if (value := slice_thickness_mm(frame.header)) is not None]
     return max(stated, key=stated.count) if stated else None
 
 

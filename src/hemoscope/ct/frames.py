@@ -24,7 +24,7 @@ KEYWORDS = (
     "SeriesInstanceUID", "SeriesNumber", "SliceThickness", "StudyDate", "StudyInstanceUID",
     "TemporalPositionIdentifier",
 )  # fmt: skip
-# What tells whether an object is slices in HU, and how its pixels are stored; `read_header` has left out malformed ones.
+# What tells whether an object is slices in HU, and how its pixels are stored; `read_header` leaves out malformed ones.
 OBJECT_KEYWORDS = (
     "BitsAllocated", "BitsStored", "FrameType", "HighBit", "Modality", "NumberOfFrames", "PhotometricInterpretation",
     "PixelPaddingRangeLimit", "PixelPaddingValue", "PixelRepresentation", "RescaleIntercept", "RescaleSlope",
@@ -117,6 +117,12 @@ def pixel_spacing_mm(header: Dataset) -> tuple[float, float] | None:
     spacing = numbers(header, "PixelSpacing")
     low, high = PIXEL_SPACING_LIMITS_MM
     return (spacing[0], spacing[1]) if len(spacing) == 2 and all(low <= value <= high for value in spacing) else None
+
+
+def slice_thickness_mm(header: Dataset) -> float | None:
+    """SliceThickness; None where absent, malformed or not above 0."""
+    thickness = number(header, "SliceThickness")
+    return thickness if thickness is not None and thickness > 0 else None
 
 
 def _plane(header: Dataset) -> Plane | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hemoscope.ct.frames import pixel_spacing_mm
+from hemoscope.ct.frames import pixel_spacing_mm, slice_thickness_mm
 from hemoscope.ct.geometry import AS_STORED
 from hemoscope.ct.hounsfield import AIR_HU
 from hemoscope.ct.inputs import InputFile
@@ -66,7 +66,15 @@ class _Reading:
         self.hu = np.full((len(series.frames), *change.shape(first.shape)), AIR_HU, np.int16)
         positions: list[float | None] = [round(p, 4) for p in series.positions_mm] or [None] * len(series.frames)
         self.slices = [
-            Slice(frame.file.name, "", frame.sop_instance_uid, frame.number, position, readable=False)
+            Slice(
+                source=frame.file.name,
+                sha256="",
+                sop_instance_uid=frame.sop_instance_uid,
+                frame=frame.number,
+                position_mm=position,
+                readable=False,
+                thickness_mm=slice_thickness_mm(frame.header),
+            )
             for frame, position in zip(series.frames, positions, strict=True)
         ]
         self._errors: dict[int, HemoscopeError] = {}

@@ -21,6 +21,7 @@ class Slice:
     frame: int = 0  # in a multi-frame file or a NIfTI volume
     position_mm: float | None = None  # along the slice normal, foot to head; None: unknown
     readable: bool = True  # False: `hu` is air here, and no probability is given
+    thickness_mm: float | None = None  # None: not stated
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ FEWEST_SLICES = 8
 
 # A gap is a distance well above the usual one there, and wide enough to hide a bleeding of clinical size. Usual is what
 # the distances on either side agree on: a scanner that goes on with another spacing (GE: 4, then 7 mm) leaves no gap.
+# Where every other slice is missing the distances agree too, and only the thickness of the slices tells.
 GAP_RATIO = 1.5
 GAP_UNCOVERED_MM = 1.0
 SIDE = 3  # distances looked at on each side
@@ -54,13 +56,14 @@ def _distances(scan: Scan) -> Iterator[Check]:
     if not len(apart):
         return
     usual = float(np.median(distances[apart]))
-    gaps = [int(apart[i]) for i in find_gaps(distances[apart])]
+    gaps = sorted({*(int(apart[i]) for i in find_gaps(distances[apart])), *_uncovered(scan, distances)})
     if gaps:
         widest = max(gaps, key=lambda i: distances[i])
         yield Check(
             Reason.GAP,
             f"Slices are missing at {len(gaps)} place{'s' if len(gaps) > 1 else ''}: neighbours are up to "
-            f"{distances[widest]:.1f} mm apart (slices {widest} and {widest + 1}), where {usual:.1f} mm are usual.",
+            f"{distances[widest]:.1f} mm apart (slices {widest} and {widest + 1}), where {usual:.1f} mm are usual"
+            f"{_thickness_there(scan, widest)}.",
             tuple(sorted({j for i in gaps for j in (i, i + 1)})),
         )
     if (np.abs(distances - usual) > max(UNEVEN_MM, UNEVEN_SHARE * usual)).any():
@@ -70,6 +73,20 @@ def _distances(scan: Scan) -> Iterator[Check]:
             Reason.UNEVEN_SPACING,
             f"The distance between slices runs from {distances.min():.2f} to {distances.max():.2f} mm{twice}.",
         )
+
+
+def _uncovered(scan: Scan, distances_mm: NDArray[np.float64]) -> Iterator[int]:
+    """Where slices are too thin to reach the next one: i for slices i and i + 1; nothing where they do not say."""
+    for i, (lower, upper) in enumerate(pairwise(scan.slices)):
+        if lower.thickness_mm is not None and upper.thickness_mm is not None:
+            covered = (lower.thickness_mm + upper.thickness_mm) / 2
+            if distances_mm[i] > GAP_RATIO * covered and distances_mm[i] - covered > GAP_UNCOVERED_MM:
+                yield i
+
+
+def _thickness_there(scan: Scan, i: int) -> str:
+    thickness = scan.slices[i].thickness_mm
+    return "" if thickness is None else f" and slices are {thickness:.1f} mm thick"
 
 
 def find_gaps(distances_mm: NDArray[np.float64]) -> list[int]:
