@@ -101,6 +101,16 @@ def test_a_folder_of_several_scans_is_refused(tmp_path, head):
     assert "--independent" in error.sentence
 
 
+@pytest.mark.parametrize(("missing", "expected"), [(5, {Reason.GAP}), (0, set()), (None, set())])
+def test_a_picture_that_is_missing_by_its_number_is_a_gap(tmp_path, head, missing, expected):
+    write_folder(tmp_path / "head", head)
+    if missing is not None:
+        (tmp_path / "head" / f"slice{missing}.png").unlink()
+    scan = read_scan(tmp_path / "head", window=BRAIN)
+    assert reasons(scan) == {Reason.APPROXIMATE_HU} | expected
+    assert all(check.slices == (4, 5) for check in scan.checks if check.reason is Reason.GAP)
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 def test_grey_stored_as_colour(tmp_path, head, channels):
     grey = to_grey(head[0], BRAIN)

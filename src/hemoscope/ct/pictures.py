@@ -57,7 +57,12 @@ def read_pictures(files: Sequence[InputFile], name: str, window: Window | None) 
         hu=hu,
         slices=tuple(Slice(f.name, f.sha256(), readable=index not in errors) for index, f in enumerate(files)),
         window=window,
-        checks=(_approximate(window, len(files)), *_unreadable(errors, len(files)), *_lossy(files, errors)),
+        checks=(
+            _approximate(window, len(files)),
+            *_skipped(files),
+            *_unreadable(errors, len(files)),
+            *_lossy(files, errors),
+        ),
     )
 
 
@@ -65,9 +70,9 @@ def _check_one_scan(files: Sequence[InputFile], name: str) -> None:
     """Refuse names such as 049_01, 049_02, 050_01: when the same last number comes with several beginnings."""
     beginnings: dict[int, set[str]] = defaultdict(set)
     for file in files:
-        match = re.fullmatch(r"(.*?)(\d+)\D*", PurePath(file.name).stem)
-        if match is not None:
-            beginnings[int(match[2])].add(match[1])
+        numbered = _numbered(file)
+        if numbered is not None:
+            beginnings[numbered[1]].add(numbered[0])
     repeated = next((sorted(several) for several in beginnings.values() if len(several) > 1), None)
     if repeated is not None:
         sentence = (
@@ -75,6 +80,27 @@ def _check_one_scan(files: Sequence[InputFile], name: str) -> None:
             " a folder of its own, or use --independent."
         )
         raise HemoscopeError(Reason.SEVERAL_SCANS, sentence)
+
+
+def _numbered(file: InputFile) -> tuple[str, int] | None:
+    """The last number in the name of a file, and what stands before it."""
+    match = re.fullmatch(r"(.*?)(\d+)\D*", PurePath(file.name).stem)
+    return (match[1], int(match[2])) if match else None
+
+
+def _skipped(files: Sequence[InputFile]) -> tuple[Check, ...]:
+    """Say where the numbers in the names go on by more than they usually do: pictures are missing there."""
+    numbered = [_numbered(file) for file in files]
+    numbers = [one[1] for one in numbered if one is not None]
+    if len(numbers) < max(len(files), 3) or len({one[0] for one in numbered if one is not None}) > 1:
+        return ()
+    steps = np.diff(numbers)
+    skips = np.flatnonzero(steps > np.median(steps)).tolist()
+    if not skips:
+        return ()
+    first = skips[0]
+    sentence = f"Pictures are missing at {len(skips)} places: after {files[first].name} comes {files[first + 1].name}."
+    return (Check(Reason.GAP, sentence, tuple(sorted({j for i in skips for j in (i, i + 1)}))),)
 
 
 def _common_shape(files: Sequence[InputFile], errors: dict[int, HemoscopeError]) -> tuple[int, int]:
