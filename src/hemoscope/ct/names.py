@@ -33,5 +33,10 @@ def unique_name(name: str, taken: set[str]) -> str:
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key in which "slice10" comes after "slice9"."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((1, int(part), part) if part.isdecimal() else (0, 0, part.lower()) for part in parts)
+    return tuple(_number_key(part) if part.isdecimal() else (0, 0, part.lower()) for part in re.split(r"(\d+)", name))
+
+
+def _number_key(digits: str) -> tuple[int, int, str]:
+    """Sort key of a number of any length; Python refuses to convert those of 5,000 digits."""
+    significant = digits.lstrip("0")
+    return 1, len(significant), f"{significant} {digits}"

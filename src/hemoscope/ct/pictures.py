@@ -84,7 +84,7 @@ def _check_one_scan(files: Sequence[InputFile], name: str) -> None:
 
 def _numbered(file: InputFile) -> tuple[str, int] | None:
     """The last number in the name of a file, and what stands before it."""
-    match = re.fullmatch(r"(.*?)(\d+)\D*", PurePath(file.name).stem)
+    match = re.fullmatch(r"(.*?)(\d{1,18})\D*", PurePath(file.name).stem)
     return (match[1], int(match[2])) if match else None
 
 
