@@ -35,11 +35,22 @@ LARGEST_DIFFERENCE = 1e-4  # of logits between ONNX Runtime and PyTorch
 def held_out_logits(root: Path, runs: Path) -> pd.DataFrame:
     """Logits and labels of every slice from each run that had not trained on its patient."""
     slices = read_collections(root).set_index(["scan", "slice"])
-    labels = slices[[*NAMES, "age_years"]].set_axis([*LABELS, "age_years"], axis=1)
+    labels = slices[[*NAMES, "position_mm", "age_years"]].set_axis([*LABELS, "position_mm", "age_years"], axis=1)
     parts = [pd.read_csv(file, dtype={"patient": str}).assign(run=file.stem) for file in sorted(runs.glob("*.csv"))
              if file.stem.startswith(("fold", "without"))]  # fmt: skip
     table = pd.concat(parts).join(labels, on=["scan", "slice"])
-    return table[["run", "source", "patient", "scan", "slice", "age_years", *NAMES, *LABELS]].round(3)
+    for column in ("patient", "scan"):
+        table[column] = table[column].map(pseudonym)
+    columns = ["run", "source", "patient", "scan", "slice", "position_mm", "age_years", *NAMES, *LABELS]
+    return table[columns].round(3)
+
+
+def pseudonym(name: str) -> str:
+    """A name in crossvalidation.csv: as it is where the licence lets it be shared, else a hash after the collection."""
+    collection, _, number = name.partition(":")
+    if collection == "physionet":
+        return name
+    return f"{collection}:{hashlib.sha256(number.encode()).hexdigest()[:10]}"
 
 
 def export(weights: Path, out: Path, prepared: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from hemoscope.findings import ANY, FINDING_NAMES
 
 NAMES = list(FINDING_NAMES)
 LABELS = [f"label_{name}" for name in NAMES]
-ASSUMED_SPACING_MM = 5.0  # the usual spacing of the collections' scans, whose positions are mostly unknown
+ASSUMED_SPACING_MM = 5.0  # the usual spacing of scans whose positions are unknown (all collections but RSNA)
 SIGMAS_MM = (0.01, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0)
 # Whole scans with all labels. The other sources have no negative patients, or are loose slices picked for blood.
 WHOLE_SCANS = ("physionet", "rsna_series")
@@ -47,7 +47,12 @@ def scan_labels(labels: np.ndarray) -> np.ndarray:
 
 def smoothed(scans: list[pd.DataFrame], context: Context) -> list[np.ndarray]:
     """Logits [slice, finding] of each scan after the context of neighbouring slices."""
-    return [context.smooth(scan[NAMES].to_numpy(np.float32), None) for scan in scans]
+    return [context.smooth(scan[NAMES].to_numpy(np.float32), positions(scan)) for scan in scans]
+
+
+def positions(scan: pd.DataFrame) -> np.ndarray | None:
+    """Positions of the slices in mm, or None where unknown, as detection has them."""
+    return None if scan["position_mm"].isna().any() else scan["position_mm"].to_numpy(float)
 
 
 def platt(logits: np.ndarray, labels: np.ndarray) -> Platt:
@@ -113,7 +118,7 @@ def apply(table: pd.DataFrame, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame]
     slices, scans = [], []
     for scan in by_scan(table):
         logits = scan[NAMES].to_numpy(np.float32)
-        slice_probability, scan_probability = fitted.calibration(logits, None)
+        slice_probability, scan_probability = fitted.calibration(logits, positions(scan))
         by_itself = fitted.calibration.slice.probabilities(logits)[:, ANY]
         slices.append(scan.assign(**dict(zip(NAMES, slice_probability.T, strict=True)), any_by_itself=by_itself))
         head = scan.iloc[0]

@@ -104,7 +104,7 @@ def bhsd(root: Path) -> pd.DataFrame:
 
 
 def read_collections(root: Path) -> pd.DataFrame:
-    """One row a slice of every collection: source, patient, scan, slice, age, path, level, width, six labels, fold.
+    """One row a slice of every collection: whose it is, where it lies, how to read it, six labels, fold.
 
     Fold -1 is for training only (patient unknown), fold -2 is never used (examples/).
     """
@@ -115,6 +115,7 @@ def read_collections(root: Path) -> pd.DataFrame:
         "patient",
         "scan",
         "slice",
+        "position_mm",
         "age_years",
         "path",
         "level",

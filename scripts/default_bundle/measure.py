@@ -8,14 +8,22 @@ from scipy.stats import beta
 from sklearn.metrics import roc_auc_score
 
 DRAWS = 1000
+FEWEST_PATIENTS = 5  # with a finding and without, below which no interval is given
 
 
 def auc(table: pd.DataFrame, finding: str) -> str:
-    """ROC AUC of a finding with a patient-clustered bootstrap interval: "0.93 (0.90-0.95)", or why there is none."""
+    """ROC AUC of a finding with a patient-clustered bootstrap interval: "0.93 (0.90-0.95)", or why there is none.
+
+    Too few patients on one side give no interval: resampling them would show no spread where there is most.
+    """
     known = table[table[f"label_{finding}"] >= 0]
     labels, scores = known[f"label_{finding}"].to_numpy(), known[finding].to_numpy()
     if len(np.unique(labels)) < 2:
         return "one class only"
+    value = roc_auc_score(labels, scores)
+    patients_of_class = known.groupby(labels)["patient"].nunique()
+    if patients_of_class.min() < FEWEST_PATIENTS:
+        return f"{value:.3f} (too few patients)"
     rows_of = [np.flatnonzero(codes) for codes in _one_hot(known["patient"])]
     random = np.random.default_rng(7)
     values = []
@@ -24,7 +32,7 @@ def auc(table: pd.DataFrame, finding: str) -> str:
         if 0 < labels[rows].sum() < len(rows):
             values.append(roc_auc_score(labels[rows], scores[rows]))
     low, high = np.percentile(values, [2.5, 97.5])
-    return f"{roc_auc_score(labels, scores):.3f} ({low:.3f}-{high:.3f})"
+    return f"{value:.3f} ({low:.3f}-{high:.3f})"
 
 
 def _one_hot(patients: pd.Series) -> np.ndarray:

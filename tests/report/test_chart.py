@@ -43,15 +43,6 @@ def test_neighbouring_numbers_do_not_cover_each_other(incomplete: Detection) -> 
     assert [mark.label for mark in drawn.shown] == ["13", "", "3"]
 
 
-def test_one_threshold_gives_one_line(incomplete: Detection) -> None:
-    two = chart(incomplete, [])
-    one = chart(replace(incomplete, sensitive=incomplete.specific), [])
-    assert two is not None
-    assert one is not None
-    assert [mark.label for mark in two.thresholds] == ["sensitive 12%", "specific 61%"]
-    assert [mark.label for mark in one.thresholds] == ["specific 61%"]
-
-
 def test_one_slice_needs_no_chart(picture: Detection, not_analysed: Detection) -> None:
     assert chart(picture, [0]) is None
     assert chart(not_analysed, []) is None

@@ -38,7 +38,7 @@ def collection(calibrate: Any) -> Any:
             blood = int(scan % 2 == 0 and number in (5, 6))
             logits = random.normal(2.0 * blood - 1.0, 1.0, len(calibrate.NAMES))
             row = {"run": f"fold{scan % 4}", "source": "physionet", "patient": str(scan), "scan": str(scan)}
-            row |= {"slice": number, **dict(zip(calibrate.NAMES, logits, strict=True))}
+            row |= {"slice": number, "position_mm": np.nan, **dict(zip(calibrate.NAMES, logits, strict=True))}
             rows.append(row | dict.fromkeys(calibrate.LABELS, blood))
     return pd.DataFrame(rows)
 

@@ -68,8 +68,8 @@ def reading_options(command: Command) -> Command:
                 metavar="N",
                 type=click.IntRange(min=1),
                 default=available_cores,
-                show_default="all cores",
-                help="How many processes decode compressed files, and how many slices are scored at a time.",
+                show_default="all of them",
+                help="How many processor cores to use.",
             ),
             debug_option,
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from hemoscope.detector.detection import Detection
 from hemoscope.findings import ANY, FINDINGS
-from hemoscope.report.wording import operating_points, percent
+from hemoscope.report.wording import percent
 
 # The drawing area, in SVG units.
 WIDTH, HEIGHT = 760, 254
@@ -52,7 +52,6 @@ class Chart:
     x_title: str
     x_ticks: list[Mark]
     y_ticks: list[Mark]
-    thresholds: list[Mark]
     unread: list[Mark]
     shown: list[Mark]
     lines: list[Line]
@@ -73,7 +72,6 @@ def chart(detection: Detection, shown: Sequence[int]) -> Chart | None:
         x_title=x_title,
         x_ticks=[Mark(LEFT + 8 + (RIGHT - LEFT - 16) * (t - low) / (high - low), f"{t:g}") for t in ticks(low, high)],
         y_ticks=[Mark(_y(level), f"{level:.0%}") for level in (0, 0.25, 0.5, 0.75, 1)],
-        thresholds=[Mark(_y(p.threshold), f"{p.name} {percent(p.threshold)}") for p in operating_points(detection)],
         unread=[Mark(xs[i], f"slice {i}") for i, a_slice in enumerate(detection.scan.slices) if not a_slice.readable],
         shown=_shown(xs, shown),
         lines=[Line(FINDINGS[f].name, FINDINGS[f].colour, _path(xs, [y[f] for y in ys]), f == ANY) for f in order],
