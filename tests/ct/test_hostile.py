@@ -8,7 +8,6 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 import zlib
 from collections import Counter
@@ -118,11 +117,10 @@ def test_all_hostile_inputs_together_stay_under_a_gigabyte(examples: Path, tmp_p
     deep = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 5000
     (folder / "deep.dcm").write_bytes(file_meta("1.2.840.10008.1.2.1") + deep)
 
-    start = time.monotonic()
     ends, peak = read_all(folder)
     assert ends["OK"] == 1 and sum(ends.values()) == 14, ends
     assert ends["TOO_LARGE"] >= 5 and ends["UNSAFE_ARCHIVE"] == 1, ends
-    assert peak < 400 and time.monotonic() - start < 30
+    assert peak < 400
 
 
 def corpus(shared_data: Path) -> list[Path]:
@@ -168,14 +166,13 @@ def mutants(paths: list[Path], folder: Path, seed: int) -> Iterator[InputFile]:
         number += 1
 
 
-def fuzz(paths: list[Path], folder: Path, seconds: float, seed: int) -> Counter[str]:
-    """Read mutants until the time is up; every one comes to a known end, or the test fails with its seed and number."""
+def fuzz(paths: list[Path], folder: Path, rounds: int, seed: int) -> Counter[str]:
+    """Read 16 mutants a round, the same on every machine; every one comes to a known end, or the test fails."""
     ends: Counter[str] = Counter()
-    end = time.monotonic() + seconds
     process = psutil.Process()
     with Decoder(2) as decoder:
         source = mutants(paths, folder, seed)
-        while time.monotonic() < end:
+        for _ in range(rounds):
             requests = []
             for file in (next(source) for _ in range(16)):
                 try:
@@ -197,19 +194,20 @@ def fuzz(paths: list[Path], folder: Path, seconds: float, seed: int) -> Counter[
                     assert result.sentence.endswith(".") and "\n" not in result.sentence
                     ends["crash" if "crash" in result.sentence else result.reason.name] += 1
     assert process.memory_info().rss < 1 << 30
+    assert sum(ends.values()) == 16 * rounds
     return ends
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_files_all_come_to_a_known_end(shared_data: Path, tmp_path: Path) -> None:
-    ends = fuzz(corpus(shared_data), tmp_path, seconds=12, seed=9)
+    ends = fuzz(corpus(shared_data), tmp_path, rounds=25, seed=9)
     assert ends["decoded"] > 20 and ends["PIXELS_UNREADABLE"] > 5 and ends["header NOT_READABLE"] > 1, ends
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_examples_all_come_to_a_known_end(examples: Path, tmp_path: Path) -> None:
     paths = sorted((examples / "ge_tilted_head_series").glob("*.dcm"))[::9]
-    ends = fuzz(paths, tmp_path, seconds=3, seed=1)
+    ends = fuzz(paths, tmp_path, rounds=20, seed=1)
     assert ends["decoded"] > 20, ends
 
 
@@ -217,7 +215,7 @@ def test_mutated_examples_all_come_to_a_known_end(examples: Path, tmp_path: Path
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(4))
 def test_mutated_files_all_come_to_a_known_end_for_minutes(shared_data: Path, tmp_path: Path, seed: int) -> None:
-    ends = fuzz(corpus(shared_data), tmp_path, seconds=60, seed=100 + seed)
+    ends = fuzz(corpus(shared_data), tmp_path, rounds=400, seed=100 + seed)
     print(dict(ends))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
-    assert peak < 1000 and sum(ends.values()) > 300
+    assert peak < 1000
