@@ -190,11 +190,13 @@ def test_objects_that_are_no_head_ct_are_told(shared_data):
     assert "a scan" not in by_category["mr_head"] | by_category["secondary_capture"] | by_category["dose_report_sr"]
 
 
+# VmHWM is the peak of this very program; ru_maxrss would begin at that of the test process that started it.
 MEMORY = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from hemoscope.ct.read import read_scan
 scan = read_scan(sys.argv[1])
-print(len(scan.hu), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(len(scan.hu), int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10)
 """
 
 
