@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from calibrate import LABELS, NAMES, SCAN_TARGETS, SLICE_TARGETS, Fit, cross_fitted, fit
 from collections_table import FOLDS, SIZE, read_collections
+from dicom_series import dicom_logits
 from model_card import model_card
 from network import SliceNetwork
 
@@ -39,6 +40,7 @@ def held_out_logits(root: Path, runs: Path) -> pd.DataFrame:
     parts = [pd.read_csv(file, dtype={"patient": str}).assign(run=file.stem) for file in sorted(runs.glob("*.csv"))
              if file.stem.startswith(("fold", "without"))]  # fmt: skip
     table = pd.concat(parts).join(labels, on=["scan", "slice"])
+    table = pd.concat([table, dicom_logits(root, runs)])
     for column in ("patient", "scan"):
         table[column] = table[column].map(pseudonym)
     columns = ["run", "source", "patient", "scan", "slice", "position_mm", "age_years", *NAMES, *LABELS]

@@ -17,6 +17,7 @@ from hemoscope.findings import FINDING_NAMES
 SOURCES = {
     "physionet": "PhysioNet CT-ICH",
     "rsna_series": "RSNA 2019, whole series",
+    "rsna_dicom": "RSNA 2019, three of these series as DICOM",
     "rsna_loose": "RSNA 2019, loose slices",
     "phe_sich": "PHE-SICH",
     "bhsd": "BHSD and MBH-Seg slices",
@@ -135,6 +136,11 @@ def inside_groups(slices: pd.DataFrame) -> str:
         rows.append(
             [f"{SOURCES[source]}, patients with hemorrhage only", auc(bleeding, "any"), patients(bleeding, "any")]
         )
+    as_dicom = slices[slices["source"] == "rsna_dicom"]
+    series = as_dicom["scan"].str.partition(":")[2].unique()
+    as_pictures = slices[(slices["source"] == "rsna_series") & slices["scan"].str.partition(":")[2].isin(series)]
+    for title, part in (("as DICOM", as_dicom), ("the same as pictures", as_pictures)):
+        rows.append([f"three RSNA series, {title}", auc(part, "any"), patients(part, "any")])
     of_ages = slices[slices["source"] == "physionet"]
     for title, rows_of_age in (("under 18", of_ages["age_years"] < 18), ("18 and older", of_ages["age_years"] >= 18)):
         part = of_ages[rows_of_age]
