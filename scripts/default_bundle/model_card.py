@@ -158,6 +158,18 @@ def normal_series(scans: pd.DataFrame) -> str:
     return table_of(["series", "slices", "probability of any", "state"], rows)
 
 
+def errors(scans: pd.DataFrame) -> str:
+    """Every scan that was called wrong: missed below the sensitive point, or called above the specific one."""
+    rows = []
+    for row in scans[scans["source"].isin(("physionet", "rsna_series", "phe_sich"))].sort_values("any").itertuples():
+        present = [name for name in FINDING_NAMES[:-1] if getattr(row, f"label_{name}") == 1]
+        if row.label_any == 1 and not row.sensitive_call:
+            rows.append(["missed", SOURCES[row.source], row.scan.split(":")[1], f"{row.any:.2f}", ", ".join(present)])
+        if row.label_any == 0 and row.specific_call:
+            rows.append(["false alarm", SOURCES[row.source], row.scan.split(":")[1], f"{row.any:.2f}", "none"])
+    return table_of(["error", "source", "scan", "probability of any", "labelled"], rows)
+
+
 def model_card(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """The card, and its main figures for bundle.json. table: crossvalidation.csv."""
     folds = table[table["run"].str.startswith("fold")]
@@ -173,6 +185,7 @@ def model_card(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         subtype_calls=subtype_calls(scans),
         inside_groups=inside_groups(slices),
         left_out=unseen,
+        errors=errors(scans),
         normal_series=normal_series(scans),
         sigma=fitted.calibration.context.sigma_mm,
         scan_targets=SCAN_TARGETS,
