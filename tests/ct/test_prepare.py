@@ -1,0 +1,87 @@
+"""Preparation: the head is found, cut out whole, and placed where the crop says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hemoscope import read_scan
+from hemoscope.ct.prepare import NETWORK_WINDOW, SMALLEST_CROP_MM, Crop, cut, head_crop, prepare_slice
+from hemoscope.ct.windows import to_grey
+
+SIZE = 224
+
+
+@pytest.fixture(scope="module")
+def head(examples: Path) -> tuple[np.ndarray, tuple[float, float]]:
+    """A GE slice at the level of the ventricles (HU), and its pixel spacing in mm."""
+    scan = read_scan(examples / "ge_tilted_head_series")
+    assert scan.pixel_spacing_mm is not None
+    return scan.hu[15], scan.pixel_spacing_mm
+
+
+def test_the_crop_holds_the_whole_skull(head) -> None:
+    hu, spacing = head
+    crop = head_crop(hu, spacing)
+    rows, columns = np.nonzero(hu > 300)
+    slack = 2  # pixels, 1 mm: of the grid on which the head is found
+    assert crop.top <= rows.min() + slack and rows.max() < crop.top + crop.height + slack
+    assert crop.left <= columns.min() + slack and columns.max() < crop.left + crop.width + slack
+    assert 140 < crop.height * spacing[0] < 230  # mm: a head, not the table
+
+
+@pytest.mark.parametrize(("down", "right"), [(20, 0), (-25, 10), (0, -30)])
+def test_the_crop_follows_the_head(head, down: int, right: int) -> None:
+    hu, spacing = head
+    first, moved = head_crop(hu, spacing), head_crop(np.roll(hu, (down, right), (0, 1)), spacing)
+    assert abs(moved.top - first.top - down) <= 5 and abs(moved.left - first.left - right) <= 5
+    assert abs(moved.height - first.height) <= 8
+
+
+def in_mm(crop: Crop, spacing: tuple[float, float]) -> list[float]:
+    row_mm, column_mm = spacing
+    return [crop.top * row_mm, crop.left * column_mm, crop.height * row_mm, crop.width * column_mm]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 1), (1, 2), (1, 3)])
+def test_the_crop_is_the_same_square_in_mm_whatever_the_pixels(head, rows: int, columns: int) -> None:
+    """Every second row or third column, at as many times the spacing: another matrix, pixels that are not square."""
+    hu, (row_mm, column_mm) = head
+    spacing = (rows * row_mm, columns * column_mm)
+    expected = in_mm(head_crop(hu, (row_mm, column_mm)), (row_mm, column_mm))
+    crop = in_mm(head_crop(hu[::rows, ::columns], spacing), spacing)
+    assert crop == pytest.approx(expected, abs=6)  # mm, of a grid of 2 to 4 mm
+    assert crop[2] == pytest.approx(crop[3], abs=1.5)
+
+
+def test_the_picture_shows_what_the_crop_says(head) -> None:
+    hu, spacing = head
+    grey, crop = prepare_slice(hu, spacing, SIZE)
+    shown = to_grey(cut(hu, crop), NETWORK_WINDOW).astype(float)
+    scale = crop.height / SIZE
+    centres = ((np.arange(SIZE) + 0.5) * scale).astype(int)
+    assert np.corrcoef(grey.ravel(), shown[np.ix_(centres, centres)].ravel())[0, 1] > 0.93
+    assert grey.dtype == np.uint8 and grey.shape == (SIZE, SIZE)
+
+
+def test_a_small_head_keeps_its_scale(head) -> None:
+    hu, spacing = head
+    tip = np.full_like(hu, -1024)
+    tip[250:300, 250:300] = 40
+    assert head_crop(tip, spacing).height * spacing[0] == pytest.approx(SMALLEST_CROP_MM, abs=1)
+    assert head_crop(tip, None).height == pytest.approx(0.55 * 512, abs=1)
+
+
+def test_a_slice_of_air_gives_the_whole_picture() -> None:
+    crop = head_crop(np.full((100, 80), -1024, np.int16), None)
+    assert crop.top <= 0 and crop.left <= 0
+    assert crop.top + crop.height >= 100 and crop.left + crop.width >= 80
+    assert (prepare_slice(np.full((100, 80), -1024, np.int16), None, SIZE)[0] == 0).all()
+
+
+def test_what_lies_outside_the_picture_is_air() -> None:
+    part = cut(np.full((4, 4), 40, np.int16), Crop(top=-2, left=2, height=4, width=4))
+    assert part.tolist() == [[-1024] * 4, [-1024] * 4, [40, 40, -1024, -1024], [40, 40, -1024, -1024]]
+    assert (cut(np.full((4, 4), 40, np.int16), Crop(10, 10, 3, 3)) == -1024).all()
