@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from os.path import commonpath
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -81,10 +82,14 @@ def failure(scan: Scan, error: Exception, debugging: Debugging) -> Refusal:
 
 
 def input_of(scan: Scan) -> str:
-    """The input that a scan came from, as the user named it; the file, for a slice that is a scan of its own."""
+    """The folder, file or zip that a scan came from; the file, for a slice that is a scan of its own."""
+    sources = [record.source for record in scan.slices]
     if scan.independent:
-        return scan.slices[0].source
-    return PurePosixPath(scan.slices[0].source.partition("!")[0]).parts[0]
+        return sources[0]
+    archive, in_archive, _ = sources[0].partition("!")
+    if in_archive:
+        return archive
+    return commonpath([PurePosixPath(source).parent for source in sources]) or sources[0]
 
 
 def needs_attention(refusals: Sequence[Refusal]) -> list[Refusal]:

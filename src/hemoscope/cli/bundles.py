@@ -12,7 +12,8 @@ from hemoscope.cli.options import debug_option
 def bundles() -> None:
     """List the installed detectors: what they are, their operating points and how well they did.
 
-    All figures are of patients that the detector was not trained on. The model card of a bundle says which, and more.
+    Sensitivity and specificity are those on validation patients. The model card of a bundle says which patients these
+    are, how the figures were made, and their intervals.
     """
     from rich.text import Text
 

@@ -46,7 +46,7 @@ def plain_table(*columns: str, right: Sequence[str] = (), gap: int = 2) -> Table
 
 
 def print_detections(records: Sequence[Json], places: Sequence[str], refusals: Sequence[Refusal], out: Path) -> None:
-    """The table of scans, then a sentence for each scan and file without an answer, then where the outputs are.
+    """The table of scans, then a sentence for each scan and file without a sure answer, then where the outputs are.
 
     places: the input that each scan came from.
     """
@@ -62,10 +62,12 @@ def print_detections(records: Sequence[Json], places: Sequence[str], refusals: S
         screen.print(table)
     for record in records:
         if record["state"] == "not_analysed":
-            say(screen, f"{record['scan']} was not analysed. {_why(record)}")
+            say(screen, f"{record['scan']} was not analysed. {_found(record, 'hard')}")
+        elif doubt := _found(record, "soft", "incomplete"):
+            say(screen, f"{record['scan']} is to be read with care. {doubt}")
     print_refusals(refusals, screen)
     if records:
-        say(screen, f"Probabilities are in %; Slice is the most suspicious one. The outputs are in {out}.")
+        say(screen, f"Probabilities are in %; Slice is the most suspicious one, counted from 0. The outputs are in {out}.")
     else:
         say(screen, f"No scan was found in the input. The outputs are in {out}.")
     say(screen, RESEARCH_USE)
@@ -80,7 +82,7 @@ def print_refusals(refusals: Sequence[Refusal], screen: Console) -> None:
         say(screen, f"... and {len(serious) - MOST_SENTENCES} more that were not analysed.")
     aside = len(refusals) - len(serious)
     if aside:
-        say(screen, f"{aside} {'file or series was' if aside == 1 else 'files or series were'} set aside.")
+        say(screen, f"{aside} {'file or series was' if aside == 1 else 'files or series were'} set aside: see `hemoscope info`.")
 
 
 def _cells(record: Json, place: str) -> list[Text]:
@@ -94,5 +96,6 @@ def _cells(record: Json, place: str) -> list[Text]:
     return [Text(record["scan"]), Text(place), state, *map(Text, numbers), Text(f"{record['seconds']['total']:.2f}")]
 
 
-def _why(record: Json) -> str:
-    return " ".join(check["detail"] or check["sentence"] for check in record["checks"] if check["severity"] == "hard")
+def _found(record: Json, *severities: str) -> str:
+    """What the checks of these severities found."""
+    return " ".join(check["detail"] or check["sentence"] for check in record["checks"] if check["severity"] in severities)
