@@ -109,6 +109,24 @@ def test_too_few_slices_get_no_probabilities(
     assert "What to do:" in page
 
 
+def test_the_terminal_says_why_a_scan_is_to_be_read_with_care(
+    run: Run, examples: Path, bundle: Path, tmp_path: Path
+) -> None:
+    given = examples / "physionet_ct_ich"  # patient_077 begins inside the brain
+    ended = run("detect", given, "--out", tmp_path, "--bundle", bundle, "--format", "csv")
+    assert ended.text.count("is to be read with care.") == 1
+    assert "patient_077 is to be read with care. The scan does not cover the whole brain" in ended.text
+
+
+def test_the_terminal_names_the_folder_of_each_scan(run: Run, head: Path, bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(head, tmp_path / "patients" / "first" / "series")
+    shutil.make_archive(str(tmp_path / "patients" / "second"), "zip", head)
+    for given, place in (("patients/first", "first/series"), ("patients/second.zip", "second.zip")):
+        out = tmp_path / "out"
+        ended = run("detect", tmp_path / given, "--out", out, "--bundle", bundle, "--format", "csv")
+        assert f" {place} " in ended.out
+
+
 def test_independent_files_are_scans_of_their_own(
     run: Run, few_slices: Path, bundle: Path, tmp_path: Path, results_of: Read
 ) -> None:

@@ -89,7 +89,7 @@ def input_of(scan: Scan) -> str:
     archive, in_archive, _ = sources[0].partition("!")
     if in_archive:
         return archive
-    return commonpath([PurePosixPath(source).parent for source in sources]) or sources[0]
+    return commonpath([PurePosixPath(source).parent for source in sources]) or PurePosixPath(sources[0]).parts[0]
 
 
 def needs_attention(refusals: Sequence[Refusal]) -> list[Refusal]:

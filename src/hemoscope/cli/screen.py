@@ -67,7 +67,7 @@ def print_detections(records: Sequence[Json], places: Sequence[str], refusals: S
             say(screen, f"{record['scan']} is to be read with care. {doubt}")
     print_refusals(refusals, screen)
     if records:
-        say(screen, f"Probabilities are in %; Slice is the most suspicious one, counted from 0. The outputs are in {out}.")
+        say(screen, f"Probabilities are in %; Slice is the most suspicious one, from 0. The outputs are in {out}.")
     else:
         say(screen, f"No scan was found in the input. The outputs are in {out}.")
     say(screen, RESEARCH_USE)
@@ -82,7 +82,8 @@ def print_refusals(refusals: Sequence[Refusal], screen: Console) -> None:
         say(screen, f"... and {len(serious) - MOST_SENTENCES} more that were not analysed.")
     aside = len(refusals) - len(serious)
     if aside:
-        say(screen, f"{aside} {'file or series was' if aside == 1 else 'files or series were'} set aside: see `hemoscope info`.")
+        were = "file or series was" if aside == 1 else "files or series were"
+        say(screen, f"{aside} {were} set aside: see `hemoscope info`.")
 
 
 def _cells(record: Json, place: str) -> list[Text]:
@@ -98,4 +99,5 @@ def _cells(record: Json, place: str) -> list[Text]:
 
 def _found(record: Json, *severities: str) -> str:
     """What the checks of these severities found."""
-    return " ".join(check["detail"] or check["sentence"] for check in record["checks"] if check["severity"] in severities)
+    checks = [check for check in record["checks"] if check["severity"] in severities]
+    return " ".join(check["detail"] or check["sentence"] for check in checks)
