@@ -136,6 +136,7 @@ def test_no_one_is_named_unless_asked(incomplete: Detection) -> None:
     names = ["DOE", "JANE", "10.dcm", "1.2.840"]
     hidden = scan_report(incomplete, RUN, Names(keep_identifiers=False)).decode()
     kept = scan_report(incomplete, RUN, Names(keep_identifiers=True)).decode()
+    assert ("Patient ID" in hidden, "Patient ID" in kept) == (False, True)
     text_only = re.sub(r"base64,[^\"]+", "", hidden)
     assert not [name for name in (*identifiers, *names) if name in text_only]
     assert all(value in kept for value in identifiers)

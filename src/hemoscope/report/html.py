@@ -135,7 +135,7 @@ def _facts(detection: Detection, names: Names) -> list[tuple[str, str]]:
         ("Patient", _joined(age, made["sex"])),
     ]
     if names.keep_identifiers:
-        facts += [(key.replace("_", " ").capitalize(), value) for key, value in vars(scan.identifiers).items()]
+        facts += [(_label(key), value) for key, value in vars(scan.identifiers).items()]
     return [(name, value) for name, value in facts if value]
 
 
@@ -194,3 +194,9 @@ def _joined(*parts: str) -> str:
 
 def _setting(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+
+
+def _label(key: str) -> str:
+    """A key such as patient_id as a label: Patient ID."""
+    first, *rest = key.split("_")
+    return " ".join([first.capitalize(), *(word.upper() if word in ("id", "uid") else word for word in rest)])
