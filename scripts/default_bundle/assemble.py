@@ -88,6 +88,8 @@ def operating_points(fitted: Fit, slices: pd.DataFrame, scans: pd.DataFrame) -> 
             "threshold": threshold,  # not rounded: it lies on the probability of a scan, which would change sides
             "sensitivity": round(float(called[truth].mean()), 3),
             "specificity": round(float((~called[~truth]).mean()), 3),
+            "positives": int(truth.sum()),
+            "negatives": int((~truth).sum()),
         }
 
     return {

@@ -77,7 +77,9 @@ def test_the_state_and_its_operating_points_are_said(negative: Detection) -> Non
     text = report(negative).text
     assert "Negative" in text
     assert "below the threshold of 12%. This does not rule out a hemorrhage." in text
-    assert "sensitive , threshold 12%: sensitivity 97%, specificity 71% on validation patients" in text
+    measured = "in cross-validation sensitivity 97% (40 with hemorrhage), specificity 71% (59 without)"
+    assert f"sensitive , threshold 12%: {measured}" in text
+    assert "in which 40 of 99 scans show hemorrhage" in text
     for finding in FINDINGS[:-1]:
         assert f"{finding.name.capitalize()} {finding.abbreviation} 1.0%" in text
 

@@ -138,8 +138,8 @@ def _head(views: _Views) -> Iterator[Check]:
     best = max(views.anatomy, key=lambda anatomy: anatomy.skull_share * anatomy.inside_share)
     yield Check(
         Reason.NOT_HEAD,
-        f"{found} of {total} slices show brain inside a closed skull; at best, bone closes {best.skull_share:.0%} of a "
-        f"ring that holds {_area(best)}.",
+        f"Brain inside a closed skull was found in {found} of {total} slice{'s' if total > 1 else ''}. "
+        f"In the most likely one, bone closes {best.skull_share:.0%} of a ring around {_area(best)}.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from hemoscope.ct.frames import text
 from hemoscope.ct.series import MAX_VOXELS, Series
+from hemoscope.ct.spacing import FEWEST_SLICES
 
 NO_AGENT = r"(N|NO|NON.*|WITHOUT.*|OFF|0|C ?-|PLAIN|NATIVE?)?"  # upper case
 SUITABLE_THICKNESS_MM = (3.0, 7.0)  # what the detector was trained on
@@ -119,6 +120,7 @@ RULES = (
     Rule(-50, "bone or lung by its name", _says(SHARP_WORDS)),
     Rule(15, "soft kernel", lambda series: kernel_sharpness(series.acquisition.kernel) == "soft"),
     Rule(15, "slices of 3 to 7 mm", _suitable_thickness),
+    Rule(-200, "too few slices for an answer", lambda series: len(series.frames) < FEWEST_SLICES),
     Rule(-40, f"fewer than {FEW_SLICES} slices", lambda series: len(series.frames) < FEW_SLICES),
     Rule(-30, f"covers less than {SMALL_COVERAGE_MM:g} mm", _small_coverage),
     Rule(-20, "field of view wider than a head needs", _wide_field),
@@ -140,7 +142,7 @@ class Score:
         applied = [rule for rule in RULES if rule.applies(series)]
         points = sum(rule.points for rule in applied)
         because = ", ".join(f"{rule.because} {rule.points:+d}" for rule in applied) or "no rule applies"
-        return cls(points, f"{points} points: {because}")
+        return cls(points, f"{points:+d} points for the detector: {because}")
 
 
 def choose(candidates: Sequence[Series]) -> tuple[Series, tuple[tuple[Series, str], ...]]:

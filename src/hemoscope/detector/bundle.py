@@ -87,11 +87,8 @@ class Bundle:
         )
 
 
-def _points(table: Mapping[str, Mapping[str, float]]) -> dict[str, OperatingPoint]:
-    points = {
-        name: OperatingPoint(name, row["threshold"], row["sensitivity"], row["specificity"])
-        for name, row in table.items()
-    }
+def _points(table: Mapping[str, Mapping[str, Any]]) -> dict[str, OperatingPoint]:
+    points = {name: OperatingPoint(name, **row) for name, row in table.items()}
     if points["sensitive"].threshold > points["specific"].threshold:
         raise ValueError("the sensitive threshold is above the specific one")
     return points

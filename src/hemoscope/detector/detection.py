@@ -25,12 +25,14 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on the scan probability of `any`, with what it gave on validation patients."""
+    """A threshold on the probability of `any`, with what it gave in cross-validation; None: not measured."""
 
     name: str  # "sensitive", "specific" or "custom"
     threshold: float
     sensitivity: float | None = None
     specificity: float | None = None
+    positives: int | None = None  # scans (or slices by themselves) with hemorrhage behind the sensitivity
+    negatives: int | None = None  # and without it, behind the specificity
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ def scan_report(detection: Detection, run: Run, names: Names) -> bytes:
         points=[(p.name, wording.percent(p.threshold), wording.performance(p))
                 for p in wording.operating_points(detection)],
         findings=_findings(detection),
+        prevalence=wording.prevalence(detection),
         chart=chart.chart(detection, shown),
         size=chart,
         panels=panels(detection, shown),

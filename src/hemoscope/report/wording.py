@@ -55,9 +55,10 @@ def meaning(detection: Detection) -> str:
     low, high = detection.sensitive.threshold, detection.specific.threshold
     match detection.state:
         case State.POSITIVE:
+            unseen = _unseen(detection)
             return (
                 f"The detector sees signs of intracranial hemorrhage: the probability for the scan is {probability}, "
-                f"at or above the threshold of {percent(high)}."
+                f"at or above the threshold of {percent(high)}." + (f" Besides, {unseen}" if unseen else "")
             )
         case State.NEGATIVE:
             return (
@@ -77,9 +78,14 @@ def _doubt(detection: Detection) -> str:
     assert detection.scan_probabilities is not None
     if low <= detection.scan_probabilities[ANY] < high:
         return f"it lies between the two operating points, {percent(low)} and {percent(high)}."
+    unseen = _unseen(detection)
+    return f"it is low where the head was seen, but not all of it was: {unseen}" if unseen else "see the checks below."
+
+
+def _unseen(detection: Detection) -> str:
+    """Which part of the head was not seen, to follow a colon; empty where nothing is known to be missing."""
     unseen = [check for check in detection.checks if check.reason.severity is Severity.INCOMPLETE]
-    reasons = " ".join(dict.fromkeys(_lower_first(check.reason.sentence) for check in unseen))
-    return f"it is low where the head was seen, but not all of it was: {reasons}" if unseen else "see the checks below."
+    return " ".join(dict.fromkeys(_lower_first(check.reason.sentence) for check in unseen))
 
 
 def hard_checks(detection: Detection) -> list[Check]:
@@ -100,10 +106,25 @@ def operating_points(detection: Detection) -> list[OperatingPoint]:
 
 
 def performance(point: OperatingPoint) -> str:
-    """What an operating point gave on validation patients."""
+    """What an operating point gave in cross-validation, and on how many."""
     if point.sensitivity is None or point.specificity is None:
         return "set by the user; sensitivity and specificity were not measured for it"
-    return f"sensitivity {point.sensitivity:.0%}, specificity {point.specificity:.0%} on validation patients"
+    return (
+        f"in cross-validation sensitivity {point.sensitivity:.0%} ({point.positives} with hemorrhage), "
+        f"specificity {point.specificity:.0%} ({point.negatives} without)"
+    )
+
+
+def prevalence(detection: Detection) -> str:
+    """How common hemorrhage was where the probabilities were calibrated; empty for a threshold of the user."""
+    positives, negatives = detection.sensitive.positives, detection.sensitive.negatives
+    if positives is None or negatives is None:
+        return ""
+    unit = "slices" if detection.scan.independent else "scans"
+    return (
+        f"Calibrated on collections in which {positives} of {positives + negatives} {unit} show hemorrhage: "
+        "where it is rarer, as in most hospitals, the probabilities are too high."
+    )
 
 
 def percent(probability: float) -> str:
