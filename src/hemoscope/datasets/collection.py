@@ -1,0 +1,64 @@
+"""What a collection is to Hemoscope: how it is found, read and described. Each file in `collections/` defines one."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.problems import Found
+
+# Called with (done, total) while a long read goes on.
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What reading a collection gave: its Manifest, and everything that was wrong with it."""
+
+    manifest: Manifest
+    found: tuple[Found, ...] = ()
+    remarks: tuple[str, ...] = ()  # sentences for the user: what was assumed, what could not be checked
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of `hemoscope dataset import NAME`; `--image-dir` reaches `read` as `image_dir`.
+
+    kind: str, int, float, or Path for one that must exist. repeat: may be given several times and is then a tuple.
+    """
+
+    flag: str
+    help: str
+    kind: type = str
+    required: bool = False
+    repeat: bool = False
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A public collection, or a layout that many share.
+
+    read: called as read(root: Path, name: str, jobs: int, on_progress: OnProgress, **options), returns Imported; `name`
+    is that of the dataset in the Manifest. Raises UsageError where root is not the collection.
+    """
+
+    name: str  # on the command line, and the page docs/datasets/NAME.md
+    title: str
+    read: Callable[..., Imported]
+    options: Sequence[Option] = ()
+
+
+@cache
+def collections() -> dict[str, Collection]:
+    """Every collection that can be imported, by name: each module of `collections` defines COLLECTION."""
+    package = import_module("hemoscope.datasets.collections")
+    found: list[Any] = [
+        import_module(f"{package.__name__}.{module.name}").COLLECTION
+        for module in pkgutil.iter_modules(package.__path__)
+    ]
+    return {one.name: one for one in sorted(found, key=lambda one: str(one.name))}
