@@ -10,10 +10,13 @@ import pytest
 from hemoscope.cli import info as info_module
 from hemoscope.cli.main import cli
 
-HEAVY = ("numpy", "pydicom", "onnxruntime", "nibabel", "cv2", "jinja2", "rich", "gdcm", "torch", "pandas", "matplotlib")
+HEAVY = ("numpy", "pydicom", "onnxruntime", "nibabel", "cv2", "jinja2", "rich", "gdcm", "torch", "pandas",
+         "pyarrow", "matplotlib")  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["detect", "--help"], ["info", "--help"], ["bundles", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["detect", "--help"], ["info", "--help"], ["bundles", "--help"], ["dataset", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom hemoscope.cli.main import main\n"
@@ -26,7 +29,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_the_commands_are_listed_with_the_main_one_first(run: Callable[..., Any]) -> None:
-    assert list(cli.commands) == ["detect", "info", "bundles"]
+    assert list(cli.commands) == ["detect", "info", "bundles", "dataset"]
     helped = run("--help")
     assert helped.code == 0
     assert "Research use only. Not a medical device." in helped.out

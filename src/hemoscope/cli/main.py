@@ -14,9 +14,10 @@ from typing import NoReturn
 import click
 
 from hemoscope.cli.bundles import bundles
+from hemoscope.cli.dataset import dataset
 from hemoscope.cli.detect import detect
 from hemoscope.cli.info import info
-from hemoscope.cli.options import Debugging, debug_option
+from hemoscope.cli.options import Debugging, InOrder, debug_option
 from hemoscope.reasons import HemoscopeError, UsageError
 
 ALL_ANALYSED, SOME_NOT, USAGE = 0, 1, 2
@@ -34,15 +35,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
         context.exit()
 
 
-class _InOrder(click.Group):
-    """A group that lists its commands as they were added, the main one first."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """The names of the commands."""
-        return list(self.commands)
-
-
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version, help="Show the version."
 )
@@ -59,6 +52,7 @@ def cli() -> None:
 cli.add_command(detect)
 cli.add_command(info)
 cli.add_command(bundles)
+cli.add_command(dataset)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""What several commands share: their options, and groups that list commands in the order of the work."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def _switch_on(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.ensure_object(Debugging).on = True
 
 
+class InOrder(click.Group):
+    """A group that lists its commands as they were added, not by name."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(self.commands)
+
+
 debug_option = click.option(
     "--debug",
     is_flag=True,
@@ -40,6 +48,16 @@ debug_option = click.option(
 def available_cores() -> int:
     """The cores that this process may use; a container or batch system may give fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+jobs_option = click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=available_cores,
+    show_default="all of them",
+    help="How many processor cores to use.",
+)
 
 
 def reading_options(command: Command) -> Command:
@@ -63,14 +81,7 @@ def reading_options(command: Command) -> Command:
                 is_flag=True,
                 help="Take every file as a scan of one slice. Checks on the number of slices and on gaps do not apply.",
             ),
-            click.option(
-                "--jobs",
-                metavar="N",
-                type=click.IntRange(min=1),
-                default=available_cores,
-                show_default="all of them",
-                help="How many processor cores to use.",
-            ),
+            jobs_option,
             debug_option,
         )
     ):

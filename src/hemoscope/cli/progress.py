@@ -4,9 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+
+LOG_SECONDS = 30  # between two lines where stderr is a file
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of a long work is done, and the time left: gives a function to call with (done, total).
+
+    On a terminal it is a bar, in a log a line now and then.
+    """
+    if not sys.stderr.isatty():
+        yield _Log(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("time left"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Log:
+    """Writes a line now and then."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._start = self._said = time.monotonic()
+        self._first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done  # what an earlier run had done took no time of this one
+        if now - self._said < LOG_SECONDS or done == self._first:
+            return
+        self._said = now
+        left = (now - self._start) / (done - self._first) * (total - done)
+        print(f"{self._what}: {done:,} of {total:,}, {left / 60:.0f} min left", file=sys.stderr, flush=True)
 
 
 class Progress:

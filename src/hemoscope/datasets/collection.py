@@ -35,6 +35,7 @@ class Option:
     flag: str
     help: str
     kind: type = str
+    metavar: str = ""  # what stands for its value in the help; by default that of its kind
     required: bool = False
     repeat: bool = False
 
