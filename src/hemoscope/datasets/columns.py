@@ -44,11 +44,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("column_spacing_mm", pa.float32(), "between columns; null = unknown, or as the file states"),
     *(Column(name, pa.int8(), "1 = in this slice, 0 = not, null = unknown") for name in FINDING_NAMES),
     *(Column(name, pa.int8(), "1 = in this scan, 0 = not, null = unknown") for name in SCAN_FINDING_NAMES),
-    Column("scan_readings", pa.list_(READING), "each reader's own labels of the scan; null = not kept"),
+    Column("scan_readings", pa.list_(READING), "each reader's own labels of the scan, {reader, six findings};"
+           " null = not kept"),
     Column("split", pa.string(), "train, validation, test, or fold0 ...; null = not split"),
     Column("mask", pa.string(), "voxel mask of the slice, relative to the root; its frame is `frame`; null = none"),
-    Column("boxes", pa.list_(BOX), "in pixels of the slice as displayed (row 0 anterior, column 0 the patient's right),"
-           " whole pixels from xmin to before xmax; null = not drawn"),
+    Column("boxes", pa.list_(BOX), "{finding, xmin, ymin, xmax, ymax} in pixels of the slice as displayed"
+           " (row 0 anterior, column 0 the patient's right), whole pixels from xmin to before xmax; null = not drawn"),
     Column("age", pa.float32(), "years; null = unknown"),
     Column("sex", pa.string(), "F or M; null = unknown"),
     Column("scanner", pa.string(), "manufacturer and model; null = unknown"),
