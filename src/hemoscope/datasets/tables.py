@@ -62,5 +62,17 @@ def read_labels(table: pd.DataFrame) -> tuple[NDArray[np.int8], NDArray[np.bool_
     return labels, wrong
 
 
+def repeated(names: pd.Series, labels: NDArray[np.int8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows repeat an earlier one of the same name, and which are of a name that has different labels.
+
+    labels: int8 [row, finding].
+    """
+    values = pd.DataFrame(labels, index=names.index)
+    again = names.duplicated().to_numpy()
+    several = values.groupby(names.to_numpy()).nunique().max(axis=1) > 1
+    conflicting = names.isin(several.index[several]).to_numpy()
+    return again & ~conflicting, conflicting
+
+
 def _plain(name: str) -> str:
     return re.sub(r"\s+", "", str(name)).lower()

@@ -12,12 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.boxes import Box, whole_pixels
+from hemoscope.datasets.boxes import SIDES, boxes_by_slice
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
+from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.problems import Found, Problem
-from hemoscope.datasets.tables import numbers, read_labels, read_table, whole_numbers
+from hemoscope.datasets.problems import Problem
+from hemoscope.datasets.sieve import Sieve, missing_files
+from hemoscope.datasets.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.findings import ANY, FINDING_NAMES
 
 CLEAN_DISTANCE = 3  # of slices; a quarter of those next to a labelled slice show faint blood that has no label
@@ -34,32 +36,35 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distan
     """
     rows = read_table(root / "slices.csv", {name: name for name in COLUMNS})
     labels, wrong = read_labels(rows)
-    distance = whole_numbers(rows["dist_to_lesion"])
-    order = whole_numbers(rows["slice_order"])
-    windows = _windows(rows)
-    wrong |= (labels[:, ANY] == UNKNOWN) | np.isnan(distance) | np.isnan(order) | (windows == "")
-    missing = ~wrong & np.array([not (root / file).is_file() for file in rows["file"]], bool)
+    order, distance, windows = whole_numbers(rows["slice_order"]), whole_numbers(rows["dist_to_lesion"]), _windows(rows)
+    again, conflicting = repeated(rows["slice_id"], labels)
+    sieve = Sieve(rows["slice_id"])
+    sieve.report(wrong | (labels[:, ANY] == UNKNOWN), Problem.BAD_ROW, "A label is missing or is not 0 or 1.")
+    sieve.report(np.isnan(order) | np.isnan(distance), Problem.BAD_ROW, "slice_order or dist_to_lesion is no number.")
+    sieve.report(windows == "", Problem.BAD_ROW, "Its window is not a level and a width in HU.")
+    sieve.report(conflicting, Problem.CONFLICTING_ROWS, "slices.csv gives it different labels.")
+    sieve.report(contradictions(labels), Problem.CONTRADICTION, "slices.csv has intraparenchymal 1 and any 0.")
+    sieve.report(again, Problem.DUPLICATE_ROW, "slices.csv lists it more than once.")
+    sieve.report(missing_files(root, rows["file"]), Problem.MISSING_FILE, "Its picture is not there.")
+    mask_only = (labels[:, ANY] == 1) & (rows["n_boxes"] == "0").to_numpy()
+    sieve.report(mask_only, Problem.DOUBTFUL_LABEL, "It is labelled by an edema mask alone; no box was drawn.")
     near = (labels[:, ANY] == 0) & (distance < (CLEAN_DISTANCE if clean_distance is None else clean_distance))
     labels[near] = UNKNOWN
-    boxes, found = _boxes(root, set(rows["slice_id"]))
-    found += [Found(Problem.BAD_ROW, one, "A label, number or window is missing or wrong.")
-              for one in rows["slice_id"][wrong]]  # fmt: skip
-    found += [Found(Problem.MISSING_FILE, file, "slices.csv lists it.") for file in rows["file"][missing]]
-    found += [Found(Problem.DOUBTFUL_LABEL, one, "It is labelled by an edema mask alone; no box was drawn.")
-              for one in rows["slice_id"][(labels[:, ANY] == 1) & (rows["n_boxes"] == "0")]]  # fmt: skip
-    kept = ~(wrong | missing)
+    drawn = read_table(root / "boxes.csv", {"slice": "slice_id", **{side: side for side in SIDES}})
+    boxes, not_used = boxes_by_slice(drawn.assign(finding="intraparenchymal"), set(rows["slice_id"]))
+    used = rows[sieve.kept & ~again]
     columns = {
-        "patient": ["phe-sich:" + patient for patient in rows["patient"][kept]],
-        "series": rows["patient"][kept].tolist(),
-        "slice": order[kept],
-        "path": rows["file"][kept].tolist(),
-        "window": windows[kept].tolist(),
-        "boxes": [boxes.get(one) for one in rows["slice_id"][kept]],
-        **dict(zip(FINDING_NAMES, labels[kept].T, strict=True)),
-        **dict(zip(SCAN_FINDING_NAMES, _scan_labels(int(kept.sum())).T, strict=True)),
+        "patient": [f"phe-sich:{patient}" for patient in used["patient"]],
+        "series": used["patient"].tolist(),
+        "slice": order[used.index],
+        "path": used["file"].tolist(),
+        "window": windows[used.index].tolist(),
+        "boxes": [boxes.get(one) for one in used["slice_id"]],
+        **dict(zip(FINDING_NAMES, labels[used.index].T, strict=True)),
+        **dict(zip(SCAN_FINDING_NAMES, _scan_labels(len(used)).T, strict=True)),
     }
     remark = f"{near.sum():,} slices near a lesion have unknown labels: they may hold faint blood that is not labelled."
-    return Imported(Manifest.from_columns(name, root, columns), tuple(found), (remark,))
+    return Imported(Manifest.from_columns(name, root, columns), (*sieve.found, *not_used), (remark,))
 
 
 def _scan_labels(count: int) -> NDArray[np.int8]:
@@ -76,23 +81,6 @@ def _windows(rows: pd.DataFrame) -> NDArray[np.str_]:
         str(Window(level, width)) if np.isfinite(level) and width > 0 else ""
         for level, width in zip(levels, widths, strict=True)
     ])  # fmt: skip
-
-
-def _boxes(root: Path, slices: set[str]) -> tuple[dict[str, list[Box]], list[Found]]:
-    """Boxes by slice, in pixels of the pictures; they hold the hematoma with its edema and a margin."""
-    sides = ("xmin", "ymin", "xmax", "ymax")
-    rows = read_table(root / "boxes.csv", {name: name for name in ("slice_id", *sides)})
-    corners = np.stack([numbers(rows[side]) for side in sides], axis=1)
-    boxes: dict[str, list[Box]] = {}
-    found = []
-    for one, corner in zip(rows["slice_id"], corners.tolist(), strict=True):
-        if not (corner[0] < corner[2] and corner[1] < corner[3]):
-            found.append(Found(Problem.BAD_ROW, one, "A box has no area."))
-        elif one not in slices:
-            found.append(Found(Problem.NO_SLICE, one, "A box is drawn on it; slices.csv does not list it."))
-        else:
-            boxes.setdefault(one, []).append(whole_pixels("intraparenchymal", *corner))
-    return boxes, found
 
 
 COLLECTION = Collection(
