@@ -56,9 +56,8 @@ def read_long_labels(path: Path) -> LongLabels:
     labels[rows_there == 0] = UNKNOWN
     conflicting = (positive > 0) & (positive < rows_there)
     found += _repeated_rows(path, slices.dictionary, rows_there, conflicting)
-    return LongLabels(
-        slices.dictionary, labels.reshape(shape).astype(np.int8), conflicting.reshape(shape).any(axis=1), tuple(found)
-    )
+    labels = labels.reshape(shape).astype(np.int8)
+    return LongLabels(slices.dictionary, labels, np.asarray(conflicting.reshape(shape).any(axis=1)), tuple(found))
 
 
 def read_long_ids(path: Path) -> tuple[pa.Array, tuple[Found, ...]]:
