@@ -36,7 +36,8 @@ def dhash(hu: NDArray[np.int16]) -> bytes | None:
 def mirrored(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The hashes of the same slices mirrored left to right. hashes: uint8 [slice, 32]."""
     bits = np.unpackbits(hashes, axis=1).reshape(-1, HASH_SIDE, HASH_SIDE)
-    return np.packbits(1 - bits[:, :, ::-1].reshape(len(hashes), -1), axis=1)
+    turned: NDArray[np.uint8] = np.packbits(1 - bits[:, :, ::-1].reshape(len(hashes), -1), axis=1)
+    return turned
 
 
 def head_square(hu: NDArray[np.int16], rows: int, columns: int) -> NDArray[np.float32]:
@@ -71,4 +72,4 @@ def _means(pixels: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
     """
     starts = np.arange(pixels)
     overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    return (np.clip(overlap, 0, None) / (edges[1] - edges[0])).astype(np.float32)
+    return np.asarray(np.clip(overlap, 0, None) / (edges[1] - edges[0]), np.float32)

@@ -35,6 +35,7 @@ def unsplit(manifest: Manifest) -> Manifest:
     """The Manifest without a split that Hemoscope made; what the collection itself calls its test set stays."""
     if manifest.split is None:
         return manifest
-    official = pc.and_(pc.equal(manifest.table["split"], "test"), pa.array(~(manifest.labels >= 0).any(axis=1)))
+    unlabelled = ~((manifest.labels >= 0) | (manifest.scan_labels >= 0)).any(axis=1)
+    official = pc.and_(pc.equal(manifest.table["split"], "test"), pa.array(unlabelled))
     kept = pc.if_else(official, manifest.table["split"], None)
     return Manifest(manifest.with_columns({"split": kept}).table, manifest.roots, manifest.mask_values)

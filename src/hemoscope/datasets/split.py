@@ -1,0 +1,150 @@
+"""Splits by patient, over all datasets at once and stratified over the findings; and the search for leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.findings import FINDING_NAMES
+from hemoscope.reasons import UsageError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+NAMED_LEAKS = 5  # patients that the error about a leak names
+
+
+@dataclass(frozen=True)
+class Units:
+    """What a split deals out: patients or scans, each with what is known of its labels.
+
+    of_row: the number of the unit of each row, -1 where the row belongs to none. names: sorted, so that a split does
+    not depend on the order of rows. labelled: a label of the unit is known. positive: bool [unit, finding], in a slice
+    or the scan. dataset: the first of its datasets. official_test: the collection itself keeps it for testing.
+    """
+
+    of_row: NDArray[np.intp]
+    names: NDArray[Any]
+    labelled: NDArray[np.bool_]
+    positive: NDArray[np.bool_]
+    dataset: NDArray[Any]
+    official_test: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, manifest: Manifest, names: pa.Array | pa.ChunkedArray) -> Units:
+        """Units of a Manifest without a split of ours. names: the unit of each row, null where it belongs to none."""
+        of_row, found = pd.factorize(names.to_pandas(), sort=True)
+        within = of_row >= 0
+        positive = (manifest.labels == 1) | (manifest.scan_labels == 1)
+        rows = pd.DataFrame(positive[within]).assign(
+            labelled=is_labelled(manifest)[within], test=_is_test(manifest)[within]
+        )
+        units = rows.groupby(of_row[within]).any().to_numpy(bool)
+        datasets = manifest.table["dataset"].to_pandas()[within].groupby(of_row[within]).min().to_numpy(object)
+        return cls(of_row, np.asarray(found), units[:, -2], units[:, :-2], datasets, units[:, -1])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def strata(self) -> NDArray[Any]:
+        """The stratum of each unit: its dataset and the rarest of its findings, counted over all units."""
+        rarest = np.full(len(self), "none", object)
+        by_frequency = np.argsort(-self.positive.sum(axis=0), kind="stable")
+        for finding in by_frequency:  # the rarest is written last
+            rarest[self.positive[:, finding]] = FINDING_NAMES[finding]
+        return np.asarray(self.dataset + "/" + rarest)
+
+    def spread(self, split_of_unit: NDArray[Any]) -> NDArray[Any]:
+        """The split of each row from that of its unit; None for rows of no unit."""
+        with_none = np.append(split_of_unit, np.array([None], object))  # -1 finds the last
+        return np.asarray(with_none[self.of_row])
+
+
+def deal(strata: NDArray[Any], shares: Mapping[str, float], random: np.random.Generator) -> NDArray[Any]:
+    """Deal units out to splits, so that each gets its share of all and, within one or two, of every stratum.
+
+    shares: fractions that add up to 1. Units are put in random order within their stratum; each goes to the split that
+    is furthest behind its share (largest deficit), the deficits running on from one stratum to the next. The sizes of
+    the splits are the shares rounded by largest remainder (`sizes`).
+    """
+    names, wanted = list(shares), np.array(list(shares.values()))
+    left = np.array(list(sizes(len(strata), shares).values()))
+    order = np.lexsort([random.permutation(len(strata)), pd.factorize(strata, sort=True)[0]])
+    dealt = np.empty(len(strata), object)
+    behind = np.zeros(len(names))
+    for unit in order:
+        behind += wanted
+        chosen = int(np.argmax(np.where(left > 0, behind, -np.inf)))
+        behind[chosen] -= 1
+        left[chosen] -= 1
+        dealt[unit] = names[chosen]
+    return dealt
+
+
+def sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many of `count` units each split gets: the share rounded down, the rest to the largest remainders."""
+    exact = {name: round(count * share, 9) for name, share in shares.items()}  # 0.29 * 100 is 28.999...
+    whole = {name: int(value) for name, value in exact.items()}
+    rest = count - sum(whole.values())
+    for name in sorted(exact, key=lambda name: whole[name] - exact[name])[:rest]:
+        whole[name] += 1
+    return whole
+
+
+def split_patients(manifest: Manifest, shares: Mapping[str, float], random: np.random.Generator) -> pa.Array:
+    """Split by patient, stratified; the column `split`.
+
+    All rows of a patient, of whatever dataset, are in one split. A patient of a collection's own test set stays in
+    `test`. A patient without any label is in no split (null). Labelled slices whose patient is unknown are `train`:
+    they could be of anyone.
+    """
+    patients = Units.of(manifest, manifest.table["patient"])
+    split = np.full(len(patients), None, object)
+    split[patients.official_test] = TEST
+    free = patients.labelled & ~patients.official_test
+    split[free] = deal(patients.strata[free], shares, random)
+    return outside(manifest, patients, patients.spread(split))
+
+
+def outside(manifest: Manifest, units: Units, split_of_row: NDArray[Any]) -> pa.Array:
+    """Complete a column `split` with the rows that belong to no unit, `train` if labelled, and with official test rows.
+
+    `test` without any label always means the collection's own test set (`merge.unsplit` relies on it): unlabelled rows
+    of units that we test on are in no split.
+    """
+    known, official = is_labelled(manifest), _is_test(manifest)
+    split_of_row[(units.of_row < 0) & known] = TRAIN
+    split_of_row[(split_of_row == TEST) & ~known] = None
+    split_of_row[official & ~known] = TEST
+    return pa.array(split_of_row, pa.string())
+
+
+def leaks(manifest: Manifest, column: str = "patient") -> list[str]:
+    """The patients (or what another column names) that are in more than one split, sorted."""
+    pairs = manifest.table.select([column, "split"]).drop_null().group_by([column, "split"]).aggregate([])
+    counts = pairs.group_by(column).aggregate([("split", "count")])
+    return sorted(counts.filter(pc.greater(counts["split_count"], 1))[column].to_pylist())
+
+
+def check_leaks(manifest: Manifest) -> None:
+    """Raise UsageError when a patient is in more than one split."""
+    found = leaks(manifest)
+    if found:
+        some = ", ".join(found[:NAMED_LEAKS]) + (" ..." if len(found) > NAMED_LEAKS else "")
+        raise UsageError(f"Patients are in more than one split ({len(found):,}: {some}); split the Manifest anew.")
+
+
+def is_labelled(manifest: Manifest) -> NDArray[np.bool_]:
+    """Of which rows a label is known, of the slice or its scan: bool [row]."""
+    return np.asarray((manifest.labels >= 0).any(axis=1) | (manifest.scan_labels >= 0).any(axis=1))
+
+
+def _is_test(manifest: Manifest) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(pc.equal(manifest.table["split"], TEST), False).to_numpy())
