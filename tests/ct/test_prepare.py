@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from hemoscope import read_scan
-from hemoscope.ct.prepare import NETWORK_WINDOW, SMALLEST_CROP_MM, Crop, cut, head_crop, prepare_slice
-from hemoscope.ct.windows import to_grey
+from hemoscope.ct.prepare import (
+    NETWORK_WINDOW,
+    SMALLEST_CROP_MM,
+    Crop,
+    cut,
+    fit_square,
+    head_crop,
+    prepare_slice,
+    to_channels,
+)
+from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL, Window, to_grey
 
 SIZE = 224
 
@@ -88,3 +97,42 @@ def test_what_lies_outside_the_picture_is_air() -> None:
     part = cut(np.full((4, 4), 40, np.int16), Crop(top=-2, left=2, height=4, width=4))
     assert part.tolist() == [[-1024] * 4, [-1024] * 4, [40, 40, -1024, -1024], [40, 40, -1024, -1024]]
     assert (cut(np.full((4, 4), 40, np.int16), Crop(10, 10, 3, 3)) == -1024).all()
+
+
+def test_halving_a_slice_averages_two_by_two_pixels(head) -> None:
+    hu, (row_mm, column_mm) = head
+    square, spacing = fit_square(hu, (row_mm, column_mm), 256)
+    means = hu.reshape(256, 2, 256, 2).astype(float).mean(axis=(1, 3))
+    assert square.dtype == np.int16 and spacing == pytest.approx((2 * row_mm, 2 * column_mm))
+    assert np.abs(square - means).max() <= 0.5
+
+
+def test_a_square_of_that_size_stays_as_it_is(head) -> None:
+    hu, spacing = head
+    assert (fit_square(hu, spacing, 512)[0] == hu).all() and fit_square(hu, spacing, 512)[1] == spacing
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+def test_the_square_keeps_the_proportions_in_mm(head, dtype: type) -> None:
+    """Every second row of the right half, as if pixels were twice as high as wide: 512 x 256 pixels in mm."""
+    hu = np.clip(head[0], 0, 255).astype(dtype)
+    part, (row_mm, column_mm) = hu[::2, 256:], head[1]
+    square, spacing = fit_square(part, (2 * row_mm, column_mm), 128)
+    expected = fit_square(hu, head[1], 128)[0][:, 64:].astype(float)
+    assert square.dtype == dtype and spacing == pytest.approx((4 * row_mm, 4 * column_mm))
+    assert np.corrcoef(square[:, 32:96].ravel(), expected.ravel())[0, 1] > 0.97
+    outside = np.delete(square, np.s_[32:96], axis=1)
+    assert (outside == (-1024 if dtype == np.int16 else 0)).all()
+
+
+def test_enlarging_keeps_the_mean_and_invents_no_value(head) -> None:
+    small = fit_square(head[0], head[1], 128)[0]
+    large, _ = fit_square(small, None, 256)
+    assert large.min() >= small.min() and large.max() <= small.max()
+    assert large.mean() == pytest.approx(small.mean(), abs=1)
+
+
+@pytest.mark.parametrize("window", [BRAIN, SUBDURAL, SOFT_TISSUE, NETWORK_WINDOW, Window(35, 135), Window(37.3, 91.7)])
+def test_a_channel_is_the_slice_through_its_window_for_every_hu(window: Window) -> None:
+    every = np.arange(-1024, 3072, dtype=np.int16).reshape(64, 64)
+    assert (to_channels(every, [BRAIN, window])[1] == to_grey(every, window)).all()
