@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -110,18 +111,21 @@ def _spellings(keyword: str, count: int) -> list[list[str]]:
 
 
 def _stack(columns: Sequence[pa.ChunkedArray]) -> NDArray[np.float64]:
-    numbers = [pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False) for column in columns]
-    return np.stack([np.asarray(column, np.float64) for column in numbers], axis=1)
+    return np.stack([_numbers(column) for column in columns], axis=1)
+
+
+def _numbers(cells: pa.ChunkedArray) -> NDArray[np.float64]:
+    """The numbers in cells of any type; NaN where there is none."""
+    return np.asarray(pd.to_numeric(cells.to_pandas(), errors="coerce"), np.float64)
 
 
 def _parse(texts: pa.ChunkedArray, count: int) -> NDArray[np.float64]:
-    """Numbers in texts such as "['-125', '-57', '30']" or "-125\\\\-57\\\\30"; NaN where there are not `count`."""
-    plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts.combine_chunks(), r"[^0-9eE.+-]+", " "))
-    well_formed = pc.match_substring_regex(plain, rf"^([+-]?[0-9.]+([eE][+-]?[0-9]+)?( |$)){{{count}}}$")
+    """Numbers in texts such as "['-125', '-57', '30']" or "-125\\-57\\30"; NaN where there are not `count`."""
+    plain = pc.replace_substring_regex(texts.cast(pa.string()).combine_chunks(), "[^0-9eE.+-]+", " ")
+    parts = pc.split_pattern(pc.utf8_trim_whitespace(plain), " ")
+    chosen = pc.fill_null(pc.equal(pc.list_value_length(parts), count), False)
     vectors = np.full((len(texts), count), np.nan)
-    chosen = pc.fill_null(well_formed, False)
-    parts = pc.list_flatten(pc.split_pattern(plain.filter(chosen), " "))
-    vectors[chosen.to_numpy(zero_copy_only=False)] = parts.cast(pa.float64()).to_numpy().reshape(-1, count)
+    vectors[chosen.to_numpy(zero_copy_only=False)] = _numbers(pc.list_flatten(parts.filter(chosen))).reshape(-1, count)
     return vectors
 
 
