@@ -43,7 +43,7 @@ class Units:
         within = of_row >= 0
         positive = (manifest.labels == 1) | (manifest.scan_labels == 1)
         rows = pd.DataFrame(positive[within]).assign(
-            labelled=is_labelled(manifest)[within], test=_is_test(manifest)[within]
+            labelled=is_labelled(manifest)[within], test=is_official_test(manifest)[within]
         )
         units = rows.groupby(of_row[within]).any().to_numpy(bool)
         datasets = manifest.table["dataset"].to_pandas()[within].groupby(of_row[within]).min().to_numpy(object)
@@ -53,6 +53,11 @@ class Units:
         return len(self.names)
 
     @property
+    def free(self) -> NDArray[np.intp]:
+        """The numbers of the units that a split may deal out: labelled, and not a collection's own test set."""
+        return np.flatnonzero(self.labelled & ~self.official_test)
+
+    @property
     def strata(self) -> NDArray[Any]:
         """The stratum of each unit: its dataset and the rarest of its findings, counted over all units."""
         rarest = np.full(len(self), "none", object)
@@ -60,11 +65,6 @@ class Units:
         for finding in by_frequency:  # the rarest is written last
             rarest[self.positive[:, finding]] = FINDING_NAMES[finding]
         return np.asarray(self.dataset + "/" + rarest)
-
-    def spread(self, split_of_unit: NDArray[Any]) -> NDArray[Any]:
-        """The split of each row from that of its unit; None for rows of no unit."""
-        with_none = np.append(split_of_unit, np.array([None], object))  # -1 finds the last
-        return np.asarray(with_none[self.of_row])
 
 
 def deal(strata: NDArray[Any], shares: Mapping[str, float], random: np.random.Generator) -> NDArray[Any]:
@@ -98,32 +98,31 @@ def sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     return whole
 
 
-def split_patients(manifest: Manifest, shares: Mapping[str, float], random: np.random.Generator) -> pa.Array:
-    """Split by patient, stratified; the column `split`.
+def split_patients(manifest: Manifest, shares: Mapping[str, float], random: np.random.Generator) -> Manifest:
+    """Split by patient, stratified over dataset and findings. The Manifest must have no split of ours yet.
 
-    All rows of a patient, of whatever dataset, are in one split. A patient of a collection's own test set stays in
-    `test`. A patient without any label is in no split (null). Labelled slices whose patient is unknown are `train`:
-    they could be of anyone.
+    All rows of a patient, of whatever dataset, are in one split.
     """
     patients = Units.of(manifest, manifest.table["patient"])
-    split = np.full(len(patients), None, object)
-    split[patients.official_test] = TEST
-    free = patients.labelled & ~patients.official_test
-    split[free] = deal(patients.strata[free], shares, random)
-    return outside(manifest, patients, patients.spread(split))
+    return with_split(manifest, patients, deal(patients.strata[patients.free], shares, random))
 
 
-def outside(manifest: Manifest, units: Units, split_of_row: NDArray[Any]) -> pa.Array:
-    """Complete a column `split` with the rows that belong to no unit, `train` if labelled, and with official test rows.
+def with_split(manifest: Manifest, units: Units, split_of_free: NDArray[Any]) -> Manifest:
+    """Fill the column `split` from the splits of `units.free`.
 
-    `test` without any label always means the collection's own test set (`merge.unsplit` relies on it): unlabelled rows
-    of units that we test on are in no split.
+    Units of a collection's own test set stay in `test`; units without any label are in no split (null). Labelled rows
+    of no unit (patient unknown) are `train`: they could be of anyone. Unlabelled rows are in `test` only where the
+    collection says so, which `merge.unsplit` relies on; those of units that we test on are in no split.
     """
-    known, official = is_labelled(manifest), _is_test(manifest)
-    split_of_row[(units.of_row < 0) & known] = TRAIN
-    split_of_row[(split_of_row == TEST) & ~known] = None
-    split_of_row[official & ~known] = TEST
-    return pa.array(split_of_row, pa.string())
+    split_of_unit = np.full(len(units) + 1, None, object)  # the last stands for rows of no unit, numbered -1
+    split_of_unit[:-1][units.official_test] = TEST
+    split_of_unit[units.free] = split_of_free
+    split = split_of_unit[units.of_row]
+    known, official = is_labelled(manifest), is_official_test(manifest)
+    split[(units.of_row < 0) & known] = TRAIN
+    split[(split == TEST) & ~known] = None
+    split[official & ~known] = TEST
+    return manifest.with_columns({"split": pa.array(split, pa.string())})
 
 
 def leaks(manifest: Manifest, column: str = "patient") -> list[str]:
@@ -146,5 +145,6 @@ def is_labelled(manifest: Manifest) -> NDArray[np.bool_]:
     return np.asarray((manifest.labels >= 0).any(axis=1) | (manifest.scan_labels >= 0).any(axis=1))
 
 
-def _is_test(manifest: Manifest) -> NDArray[np.bool_]:
+def is_official_test(manifest: Manifest) -> NDArray[np.bool_]:
+    """Which rows of a Manifest without a split of ours the collection itself keeps for testing: bool [row]."""
     return np.asarray(pc.fill_null(pc.equal(manifest.table["split"], TEST), False).to_numpy())
