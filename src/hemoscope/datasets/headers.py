@@ -29,6 +29,9 @@ from hemoscope.reasons import HemoscopeError, UsageError
 FORMAT = 1  # of what is kept: change it with SCHEMA
 CHUNK_FILES = 500  # what is lost at most, for each job, when the scan is killed
 
+POSITION = ("x", "y", "z")  # ImagePositionPatient, mm
+NORMAL = ("normal_x", "normal_y", "normal_z")  # unit slice normal, to the head
+
 # One row a slice. null = unknown, or not stated.
 SCHEMA = pa.schema([
     ("path", pa.string()),  # relative to the root, posix
@@ -40,8 +43,7 @@ SCHEMA = pa.schema([
     ("patient", pa.string()),
     ("study", pa.string()),
     ("series", pa.string()),
-    *((name, pa.float64()) for name in ("x", "y", "z")),  # ImagePositionPatient, mm
-    *((name, pa.float64()) for name in ("normal_x", "normal_y", "normal_z")),  # unit slice normal, to the head
+    *((name, pa.float64()) for name in (*POSITION, *NORMAL)),
     ("row_spacing_mm", pa.float32()),
     ("column_spacing_mm", pa.float32()),
     ("thickness_mm", pa.float32()),
@@ -154,19 +156,18 @@ def _slices(root: Path, file: _File) -> list[dict[str, Any]]:
 
 
 def _facts(frame: Frame) -> dict[str, Any]:
-    """What the header of one slice says; what is not stated is None."""
+    """What the header of one slice says; what is not stated is None or absent."""
     names, acquisition = identifiers_of(frame), acquisition_of([frame], ())
     position = numbers(frame.header, "ImagePositionPatient")
-    x, y, z = position if len(position) == 3 else (None, None, None)
-    normal_x, normal_y, normal_z = frame.plane.normal.tolist() if frame.plane else (None, None, None)
+    normal = frame.plane.normal.tolist() if frame.plane else ()
     row_mm, column_mm = pixel_spacing_mm(frame.header) or (None, None)
     return {
         "sop_instance_uid": frame.sop_instance_uid,
         "patient": names.patient_id or None,
         "study": names.study_instance_uid or None,
         "series": names.series_instance_uid or None,
-        "x": x, "y": y, "z": z,
-        "normal_x": normal_x, "normal_y": normal_y, "normal_z": normal_z,
+        **(dict(zip(POSITION, position, strict=True)) if len(position) == 3 else {}),
+        **dict(zip(NORMAL, normal, strict=False)),
         "row_spacing_mm": row_mm,
         "column_spacing_mm": column_mm,
         "thickness_mm": acquisition.slice_thickness_mm,

@@ -13,6 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from hemoscope.datasets.headers import NORMAL, POSITION
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.reasons import UsageError
 
@@ -25,14 +26,12 @@ NAMES = {
 }
 # Identifiers of digits only are no numbers.
 AS_TEXT = pacsv.ConvertOptions(column_types={name: pa.string() for given in NAMES.values() for name in given})
-POSITION = "ImagePositionPatient"
-ORIENTATION = "ImageOrientationPatient"
 # Fifth and sixth number of the orientation; a gantry tilts about the x axis, so that rows run along it.
 TILT = ("orient_col_y", "orient_col_z")
 UNIT_TOLERANCE = 0.01  # header digits leave directions a little off
 
 # One row a slice, null = unknown. ids without `ID_`; position in mm, normal a unit vector to the head.
-NUMBERS = ("x", "y", "z", "normal_x", "normal_y", "normal_z")
+NUMBERS = (*POSITION, *NORMAL)
 SCHEMA = pa.schema([*((name, pa.string()) for name in NAMES), *((name, pa.float64()) for name in NUMBERS)])
 
 
@@ -42,10 +41,10 @@ def read_membership(path: Path) -> tuple[pa.Table, tuple[Found, ...]]:
     Slices that two rows describe differently are left out.
     """
     table = _read(path)
-    positions = _vectors(table, POSITION, 3)
+    positions = _vectors(table, "ImagePositionPatient", 3)
     if positions is None and "z" in table.column_names:
         absent = pa.nulls(len(table), pa.float64())
-        given = [table[name] if name in table.column_names else absent for name in ("x", "y", "z")]
+        given = [table[name] if name in table.column_names else absent for name in POSITION]
         positions = _stack(given)
     if positions is None:
         positions = np.full((len(table), 3), np.nan)
@@ -80,7 +79,7 @@ def _identifiers(table: pa.Table, given: Sequence[str]) -> pa.Array:
 
 def _normals(table: pa.Table) -> NDArray[np.float64]:
     """The slice normals [slice, 3], NaN where unknown."""
-    directions = _vectors(table, ORIENTATION, 6)
+    directions = _vectors(table, "ImageOrientationPatient", 6)
     if directions is None:
         directions = np.full((len(table), 6), np.nan)
         if set(TILT) <= set(table.column_names):

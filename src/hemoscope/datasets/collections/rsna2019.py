@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.headers import scan_headers
+from hemoscope.datasets.headers import NORMAL, POSITION, scan_headers
 from hemoscope.datasets.labels import complete_any, contradictions
 from hemoscope.datasets.long_labels import read_long_ids, read_long_labels
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
@@ -29,7 +29,6 @@ from hemoscope.reasons import UsageError
 NAMESPACE = "rsna2019"  # of patients, whatever the dataset is called
 STAGES = ("1", "2")
 CORRUPT = "ID_6431af929"  # its pixels are cut off, as participants of the challenge found
-POSITION, NORMAL = ("x", "y", "z"), ("normal_x", "normal_y", "normal_z")
 IDENTITY = ("patient", "study", "series")
 ONLY_HEADERS = ("row_spacing_mm", "column_spacing_mm", "thickness_mm", "age", "sex", "scanner")
 
