@@ -133,7 +133,7 @@ def _slices(layout: Layout) -> Slices:
 
     ids = pa.concat_arrays([labelled, test_ids])
     labels = np.full((len(ids), len(FINDING_NAMES)), UNKNOWN, np.int8)
-    labels[: len(long.ids)] = long.labels
+    labels[: len(long.ids)] = np.where(long.conflicting[:, None], UNKNOWN, long.labels)
     contradictory = contradictions(labels)
     labels[contradictory] = UNKNOWN
     order = pc.sort_indices(ids).to_numpy()
@@ -184,7 +184,7 @@ def _places(
         rows = pc.index_in(without_prefix(slices.ids), table["id"].combine_chunks())
         known = {name: table[name].combine_chunks().take(rows) for name in known}
     lacking = pc.or_(pc.is_null(known["patient"]), pc.or_(pc.is_null(known["series"]), pc.is_null(known["z"])))
-    to_read = slices.paths.filter(pc.and_(lacking, pa.array(slices.kept))).drop_null()
+    to_read = slices.paths.filter(pc.and_(lacking, pc.not_equal(slices.ids, CORRUPT))).drop_null()
     table, found = scan_headers(root, to_read.to_pylist(), jobs, on_progress)
     slices.found += found
     slices.kept &= ~_is_in(slices.paths, pa.array([one.item for one in found], pa.string()))
