@@ -123,6 +123,12 @@ def test_patel_has_its_scans_and_the_subset_with_slice_labels() -> None:
     assert (labelled["split"] == "test").sum() == 386
 
 
+def test_patel_keeps_what_hidden_slice_labels_said_of_the_scan() -> None:
+    of = patel(40, 40)
+    done = split(of.with_columns({"scan_any": [None] * 160 + [0] * 160}), "patel2019", 7)
+    assert done.table["scan_any"].to_pylist() == [1] * 160 + [0] * 160
+
+
 def test_patel_leaves_out_scans_whose_any_is_unknown() -> None:
     of = patel(40, 40)
     unknown = of.with_columns({"any": [None] * len(of), "scan_any": [None] * len(of), "scan_subdural": [0] * len(of)})

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.ct.prepare import HEAD_THRESHOLD_HU, NETWORK_WINDOW
+from hemoscope.datasets.manifest import Manifest
 
 HASH_SIDE = 16  # the hash has HASH_SIDE rows of HASH_SIDE bits
 LEVEL_HU = 0.25  # neighbours that differ by less count as equal
 # Only the brain tells heads apart: bone and air look the same in all. Less of it than this says too little.
 LEAST_BRAIN = 0.25
+
+# A hash is cut into bands, and pairs that share one are compared: every pair of at most BANDS - 1 different bits does,
+# and nearly every pair of MOST_BITS. Measured on 9,050 slices: a picture saved again as JPEG of quality 75 differs in 3
+# bits (95%; most 8), at half its size in 14, and the nearest slices of two patients in 10.
+BANDS = 12
+MOST_BITS = 20
+# Correlation of HU over the brain. Measured: above 0.98 for JPEG of quality 75, 0.90 (5%) to 0.99 for half the size, at
+# most 0.90 for slices of two patients whose hashes are near.
+CONFIRMED = 0.95
+CONFIRM_SIDE = 32  # the head in 32 x 32 cells
 
 
 def dhash(hu: NDArray[np.int16]) -> bytes | None:
@@ -23,8 +39,7 @@ def dhash(hu: NDArray[np.int16]) -> bytes | None:
     is too little brain to tell one head from another.
     """
     shown = head_square(hu, HASH_SIDE, HASH_SIDE + 1)
-    brain = (shown > HEAD_THRESHOLD_HU) & (shown < 0.9 * NETWORK_WINDOW.high)
-    if brain.mean() < LEAST_BRAIN:
+    if _is_brain(shown).mean() < LEAST_BRAIN:
         return None
     steps = np.diff(shown, axis=1)
     # Equal neighbours (air, bone) count as growing in the left half only: so the hash of a mirrored picture follows
@@ -73,3 +88,99 @@ def _means(pixels: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
     starts = np.arange(pixels)
     overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
     return np.asarray(np.clip(overlap, 0, None) / (edges[1] - edges[0]), np.float32)
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two rows of a Manifest with the same picture, or its mirror image; how many bits of the hashes differ."""
+
+    first: int
+    second: int
+    bits: int
+    correlation: float
+    mirrored: bool
+
+
+def find_duplicates(
+    manifest: Manifest, hashes: Sequence[bytes | None], read: Callable[[int], NDArray[np.int16]]
+) -> list[Duplicate]:
+    """Find pictures that are shared by two patients, or by an unknown one; mirrored ones too.
+
+    hashes: `dhash` of each row; read: gives the HU of a row. Slices of one patient, or of one scan, are not compared.
+    Slices with too little brain are not found.
+    """
+    rows = np.flatnonzero([value is not None for value in hashes])
+    if not len(rows):
+        return []
+    known = np.frombuffer(b"".join(value for value in hashes if value is not None), np.uint8).reshape(len(rows), -1)
+    patients = pd.factorize(manifest.table["patient"].to_pandas()[rows])[0]
+    scans = pd.factorize(manifest.scans.to_pandas()[rows])[0]
+    found = []
+    for first, second, bits, turned in _near_pairs(known, patients, scans):
+        one, other = read(int(rows[first])), read(int(rows[second]))
+        correlation = brain_correlation(one, other[:, ::-1] if turned else other)
+        if correlation >= CONFIRMED:
+            found.append(Duplicate(int(rows[first]), int(rows[second]), bits, correlation, turned))
+    return found
+
+
+def shared_by_datasets(manifest: Manifest) -> int:
+    """How many slices are in more than one dataset, told by their identifiers."""
+    named = manifest.table.select(["sop_instance_uid", "dataset"]).drop_null()
+    datasets = named.group_by("sop_instance_uid").aggregate([("dataset", "count_distinct")])
+    return int(pc.sum(pc.greater(datasets["dataset_count_distinct"], 1)).as_py() or 0)
+
+
+def brain_correlation(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+    """Pearson correlation of the HU of two slices where at least one shows brain; 0 where neither does."""
+    first, second = (head_square(hu, CONFIRM_SIDE, CONFIRM_SIDE) for hu in (one, other))
+    brain = _is_brain(first) | _is_brain(second)
+    if not brain.any() or not first[brain].std() or not second[brain].std():
+        return 0.0
+    return float(np.corrcoef(first[brain], second[brain])[0, 1])
+
+
+def _near_pairs(
+    hashes: NDArray[np.uint8], patients: NDArray[np.intp], scans: NDArray[np.intp]
+) -> list[tuple[int, int, int, bool]]:
+    """Pairs (first, second, different bits, mirrored) of at most MOST_BITS, of two patients and two scans.
+
+    patients: -1 where unknown. Multi-index hashing (Norouzi, Punjani, Fleet 2012, section 2).
+    """
+    total = len(hashes)
+    both = np.concatenate([hashes, mirrored(hashes)])  # the mirror images follow: total + slice
+    words = np.ascontiguousarray(both).view(np.uint64)  # (2 * total, 4)
+    near: dict[tuple[int, int, bool], int] = {}
+    for one, other in _band_pairs(both):
+        keep = (one < total) | (other < total)  # mirror images of both are the pair itself
+        first, second = one[keep], other[keep]
+        turned = (first >= total) | (second >= total)
+        first, second = first % total, second % total
+        strangers = (scans[first] != scans[second]) & ((patients[first] != patients[second]) | (patients[first] < 0))
+        left, right = one[keep][strangers], other[keep][strangers]
+        bits = np.bitwise_count(words[left] ^ words[right]).sum(axis=1)
+        for place in np.flatnonzero(bits <= MOST_BITS):
+            pair = sorted((int(first[strangers][place]), int(second[strangers][place])))
+            near[pair[0], pair[1], bool(turned[strangers][place])] = int(bits[place])
+    return [(first, second, bits, turned) for (first, second, turned), bits in sorted(near.items())]
+
+
+def _band_pairs(hashes: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """All pairs of slices that have the same bits in a band, many at a time; a pair may come in several bands."""
+    bits = np.unpackbits(hashes, axis=1)
+    # Bits of a band are drawn from all over the head: neighbouring bits say nearly the same.
+    for band in np.array_split(np.random.default_rng(0).permutation(bits.shape[1]), BANDS):
+        keys = bits[:, band] @ (1 << np.arange(len(band), dtype=np.uint32))
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        here = np.arange(len(keys))
+        for step in count(1):  # slices of one key lie side by side: compare those `step` apart
+            here = here[here < len(keys) - step]
+            here = here[keys[here] == keys[here + step]]
+            if not len(here):
+                break
+            yield order[here], order[here + step]
+
+
+def _is_brain(hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray((hu > HEAD_THRESHOLD_HU) & (hu < 0.9 * NETWORK_WINDOW.high))

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.split import TEST, TRAIN, VALIDATION, Units, deal, is_labelled, with_split
 from hemoscope.findings import ANY, FINDING_NAMES
@@ -113,14 +114,16 @@ def patel2019(manifest: Manifest, random: np.random.Generator) -> Manifest:
 
 
 def _hide_slice_labels(manifest: Manifest, scans: Units, keeps_slices: NDArray[np.bool_]) -> Manifest:
-    """Make slice labels unknown but in the test set and in scans that keep them."""
+    """Make slice labels unknown but in the test set and in scans that keep them; what they say of the scan stays."""
     labels = manifest.labels
-    kept = (scans.of_row >= 0) & keeps_slices[scans.of_row]
-    positive_scan = (scans.of_row >= 0) & scans.positive[scans.of_row, ANY]
-    kept &= ~positive_scan | (labels[:, ANY] == 1)
+    in_scan = scans.of_row >= 0
+    positive = scans.positive[scans.of_row] & in_scan[:, None]
+    kept = in_scan & keeps_slices[scans.of_row] & (~positive[:, ANY] | (labels[:, ANY] == 1))
     kept |= np.asarray(pc.fill_null(pc.equal(manifest.table["split"], TEST), False).to_numpy())
     shown = np.where(kept[:, None], labels, np.int8(UNKNOWN))
-    return manifest.with_columns({name: shown[:, place] for place, name in enumerate(FINDING_NAMES)})
+    of_scan = np.where(positive, np.int8(1), manifest.scan_labels)
+    columns = dict(zip(FINDING_NAMES, shown.T, strict=True)) | dict(zip(SCAN_FINDING_NAMES, of_scan.T, strict=True))
+    return manifest.with_columns(columns)
 
 
 def scan_names(manifest: Manifest) -> pa.Array:

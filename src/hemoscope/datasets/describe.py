@@ -1,0 +1,136 @@
+"""What a Manifest holds, as tables: by dataset and split, as the five papers describe their data, and every doubt."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from hemoscope.datasets.counting import NO_SPLIT, Rows
+from hemoscope.datasets.description import Cell, Table
+from hemoscope.datasets.duplicates import shared_by_datasets
+from hemoscope.datasets.labels import contradictions
+from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.paper_splits import scan_names
+from hemoscope.datasets.paper_tables import paper_tables
+from hemoscope.datasets.schemes import SCHEMES
+from hemoscope.datasets.split import leaks
+from hemoscope.findings import FINDING_NAMES
+
+
+def describe(manifest: Manifest) -> list[Table]:
+    """All tables of a Manifest."""
+    rows = Rows.of(manifest)
+    general = [by_dataset(manifest, rows), findings_by_dataset(rows)]
+    return [*general, *_split_tables(manifest, rows), *paper_tables(manifest, rows), doubts(manifest, rows)]
+
+
+def describe_split(manifest: Manifest) -> list[Table]:
+    """What the split does: how it was made, its sizes, and the patients of each finding in each part."""
+    return _split_tables(manifest, Rows.of(manifest))
+
+
+def _split_tables(manifest: Manifest, rows: Rows) -> list[Table]:
+    return [about_split(manifest), by_split(rows), findings_by_split(rows)]
+
+
+def by_dataset(manifest: Manifest, rows: Rows) -> Table:
+    """Patients, scans and slices of each dataset, how many of them are labelled, and the windows of its pictures."""
+    pictures = manifest.table.select(["dataset", "window"]).to_pandas().fillna({"window": "HU"})
+    shown = pictures.drop_duplicates().groupby("dataset")["window"].agg(list)
+    body: list[tuple[Cell, ...]] = []
+    for name in sorted(pd.unique(rows.dataset)):
+        inside = rows.dataset == name
+        scan_labelled = inside & (rows.scan_labels != UNKNOWN).any(axis=1)
+        body.append((name, rows.patients(inside), rows.scans(inside), rows.slices(inside),
+                     rows.slices(inside & (rows.scan < 0)), rows.slices(inside & (rows.patient < 0)),
+                     rows.slices(inside & rows.labelled), rows.scans(scan_labelled),
+                     _windows(shown[name])))  # fmt: skip
+    return Table(
+        "Datasets",
+        ("dataset", "patients", "scans", "slices", "loose slices", "slices without patient", "labelled slices",
+         "labelled scans", "windows"),
+        body,
+        "Datasets can share patients. Loose: of no known scan. HU: no display window.",
+    )  # fmt: skip
+
+
+def _windows(windows: list[str]) -> str:
+    """The windows of a dataset; only their number where there are many."""
+    return ", ".join(sorted(windows)) if len(windows) <= 4 else f"{len(windows)} windows"
+
+
+def findings_by_dataset(rows: Rows) -> Table:
+    """Positive slices, scans and patients of each finding in each dataset, and over all."""
+    body: list[tuple[Cell, ...]] = []
+    for name in [*sorted(pd.unique(rows.dataset)), "all"]:
+        inside = (rows.dataset == name) | (name == "all")
+        for finding, label in enumerate(FINDING_NAMES):
+            known = inside & ((rows.labels[:, finding] != UNKNOWN) | (rows.scan_labels[:, finding] != UNKNOWN))
+            if known.any():
+                slices = inside & (rows.labels[:, finding] == 1)
+                positive = inside & rows.positive[:, finding]
+                body.append((name, label, rows.slices(slices), rows.scans(positive), rows.patients(positive),
+                             rows.slices(inside & (rows.labels[:, finding] == 0)), rows.patients(known)))  # fmt: skip
+    return Table(
+        "Findings by dataset",
+        ("dataset", "finding", "positive slices", "positive scans", "positive patients", "negative slices",
+         "patients with the label known"),
+        body,
+        "A scan or patient is positive by its slices or by a label of the scan. Findings of which nothing is known are"
+        " left out.",
+    )  # fmt: skip
+
+
+def about_split(manifest: Manifest) -> Table:
+    """How the split was made, and what leaks through it."""
+    split = manifest.split
+    facts: list[tuple[str, Cell]] = [("scheme", split.scheme if split else "not split")]
+    if split:
+        paper = SCHEMES.get(split.scheme)
+        rule = f"{paper.rule} ({paper.source})" if paper else "by patient, stratified over dataset and findings"
+        facts += [("rule", rule), ("seed", split.seed), ("caveat", split.caveat or "none")]
+    of_all_datasets = manifest.with_columns({"series": scan_names(manifest)})
+    facts += [("patients in more than one split", len(leaks(manifest))),
+              ("scans in more than one split", len(leaks(of_all_datasets, "series")))]  # fmt: skip
+    return Table("Split", ("", "value"), facts)
+
+
+def by_split(rows: Rows) -> Table:
+    """The sizes of the splits."""
+    body: list[tuple[Cell, ...]] = []
+    for name in rows.splits:
+        inside = rows.split == name
+        body.append((name, rows.patients(inside), rows.scans(inside), rows.slices(inside),
+                     rows.slices(inside & rows.labelled), rows.slices(inside & (rows.patient < 0))))  # fmt: skip
+    return Table(
+        "Sizes of the splits",
+        ("split", "patients", "scans", "slices", "labelled slices", "slices without patient"),
+        body,
+        f"{NO_SPLIT}: in no split; not to be used. test with no labels: a collection's own test set.",
+    )
+
+
+def findings_by_split(rows: Rows) -> Table:
+    """Positive patients and slices of each finding in each split."""
+    body: list[tuple[Cell, ...]] = []
+    for finding, name in enumerate(FINDING_NAMES):
+        line: list[Cell] = [name]
+        for _, inside in rows.parts:
+            slices = inside & (rows.labels[:, finding] == 1)
+            line += [rows.patients(inside & rows.positive[:, finding]), rows.slices(slices)]
+        body.append(tuple(line))
+    columns = [f"{split} {unit}" for split, _ in rows.parts for unit in ("patients", "slices")]
+    return Table("Patients and slices of each finding by split", ("finding", *columns), body)
+
+
+def doubts(manifest: Manifest, rows: Rows) -> Table:
+    """What is unknown or cannot be right."""
+    facts: list[tuple[str, Cell]] = [
+        ("slices without patient", rows.slices(rows.patient < 0)),
+        ("loose slices: of no known scan", rows.slices(rows.scan < 0)),
+        ("slices without any label", rows.slices(~rows.labelled)),
+        ("slices with some labels unknown", rows.slices(rows.labelled & (rows.labels == UNKNOWN).any(axis=1))),
+        ("contradictions left in slices", int(contradictions(manifest.labels).sum())),
+        ("contradictions left in scans", rows.scans(contradictions(manifest.scan_labels))),
+        ("slices in more than one dataset", shared_by_datasets(manifest)),
+    ]
+    return Table("Unknown and doubtful", ("", "count"), facts)
