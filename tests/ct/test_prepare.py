@@ -135,4 +135,6 @@ def test_enlarging_keeps_the_mean_and_invents_no_value(head) -> None:
 @pytest.mark.parametrize("window", [BRAIN, SUBDURAL, SOFT_TISSUE, NETWORK_WINDOW, Window(35, 135), Window(37.3, 91.7)])
 def test_a_channel_is_the_slice_through_its_window_for_every_hu(window: Window) -> None:
     every = np.arange(-1024, 3072, dtype=np.int16).reshape(64, 64)
-    assert (to_channels(every, [BRAIN, window])[1] == to_grey(every, window)).all()
+    grey = np.full((2, 64, 64), 7, np.uint8)
+    to_channels(every, [BRAIN, window], grey)
+    assert (grey[0] == to_grey(every, BRAIN)).all() and (grey[1] == to_grey(every, window)).all()

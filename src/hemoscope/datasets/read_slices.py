@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -119,8 +120,10 @@ def _open(source: SliceSource) -> tuple[Frame, ...] | InputFile | HemoscopeError
         if sniff(file) != "dicom":
             return file
         header = read_header(file)
-        frames = frames_of(file, header)
-        obstacle = check_eligible(header, file.name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")  # of values that break the standard: very common
+            frames = frames_of(file, header)
+            obstacle = check_eligible(header, file.name)
     except HemoscopeError as error:
         return error
     except OSError as error:
