@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hemoscope.datasets.bhx_boxes import Drawn, read_bhx
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
@@ -30,10 +31,10 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, images: Path
     drawn = read_bhx(root / TABLE)
     if images:
         slices, found = find_slices(images.resolve(), jobs, on_progress)
-        slices = slices.filter(pa.compute.is_in(slices["sop_instance_uid"], pa.array(list(drawn.boxes))))
+        slices = slices.filter(pc.is_in(slices["sop_instance_uid"], pa.array(list(drawn.boxes))))
         boxes, not_placed = place_boxes(images, slices, drawn)
         columns = {column: slices[column] for column in slices.column_names if column != "scan"}
-        columns |= {"study": slices["scan"], "patient": [f"cq500:{scan}" for scan in slices["scan"].to_pylist()]}
+        columns |= {"study": slices["scan"], "patient": pc.binary_join_element_wise("cq500", slices["scan"], ":")}
         manifest = _manifest(name, images.resolve(), drawn, {**columns, "boxes": boxes})
         return Imported(manifest, (*drawn.found, *found, *not_placed))
     columns = {

@@ -6,9 +6,11 @@ Source: S. Chilamkurthy et al., Lancet 2018;392:2388-2396.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.bhx_boxes import read_bhx
@@ -31,23 +33,29 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
     slices, found = find_slices(root, jobs, on_progress)
     if boxes and not len(slices):
         raise UsageError(f"--boxes needs the DICOM files of CQ500, whose headers name the slices; {root} holds none.")
-    read = np.isin(slices["scan"].to_pylist(), votes.names)
-    unread = sorted(set(slices["scan"].filter(pa.array(~read)).to_pylist()))
-    found += tuple(
-        Found(Problem.NO_LABEL, scan, "reads.csv has no readings of it that can be used.") for scan in unread
-    )
-    slices = slices.filter(pa.array(read))
-    of_scan = np.array([votes.names.index(scan) for scan in slices["scan"].to_pylist()], int)
+    slices, of_scan, not_read = _with_votes(slices, votes)
     labels = np.where(votes.labels[of_scan] == 0, 0, UNKNOWN).astype(np.int8)  # what a scan has not, no slice has
+    found += (*votes.found, *not_read)
     if boxes:
         drawn = read_bhx(boxes)
         placed, not_placed = place_boxes(root, slices, drawn)
         slices = slices.append_column("boxes", pa.array(placed, SCHEMA.field("boxes").type))
         disputed = _add_drawn(labels, of_scan, votes, drawn.labels(slices["sop_instance_uid"].to_pylist()))
         found += (*drawn.found, *not_placed, *disputed)
-    without = [scan for scan in range(len(votes.names)) if scan not in set(of_scan.tolist())]
-    remarks = _remarks(len(without), len(votes.names))
-    return Imported(_manifest(name, root, votes, slices, of_scan, labels, without), (*votes.found, *found), remarks)
+    without = np.setdiff1d(np.arange(len(votes.names)), of_scan)
+    remark = f"{len(without)} of {len(votes.names)} scans have no DICOM files here: they are rows with labels only."
+    labels = np.concatenate([labels, np.full((len(without), len(FINDING_NAMES)), UNKNOWN, np.int8)])
+    columns = _columns(slices, votes, np.concatenate([of_scan, without]), labels)
+    return Imported(Manifest.from_columns(name, root, columns), found, (remark,) if len(without) else ())
+
+
+def _with_votes(slices: pa.Table, votes: Votes) -> tuple[pa.Table, NDArray[np.intp], list[Found]]:
+    """The slices of scans that were read, the number of the scan of each in the votes, and the other scans."""
+    place = pc.index_in(slices["scan"], pa.array(votes.names)).combine_chunks()
+    others = slices["scan"].filter(place.is_null()).unique().to_pylist()
+    sentence = "reads.csv has no readings of it that can be used."
+    of_scan = place.drop_null().to_numpy().astype(np.intp)
+    return slices.filter(place.is_valid()), of_scan, [Found(Problem.NO_LABEL, one, sentence) for one in others]
 
 
 def _add_drawn(
@@ -65,40 +73,25 @@ def _add_drawn(
         Found(
             Problem.DOUBTFUL_LABEL,
             votes.names[scan],
-            f"BHX draws {FINDING_NAMES[finding]} blood, the majority sees none.",
+            f"BHX draws {FINDING_NAMES[finding]} hemorrhage, the majority sees none.",
         )
         for scan, finding in np.argwhere(disputed)
     ]
 
 
-def _manifest(
-    name: str,
-    root: Path,
-    votes: Votes,
-    slices: pa.Table,
-    of_scan: NDArray[np.intp],
-    labels: NDArray[np.int8],
-    without: list[int],
-) -> Manifest:
-    """The slices, and a row for each scan without any."""
-    all_scans = np.concatenate([of_scan, np.array(without, int)])
-    names = [votes.names[scan] for scan in all_scans]
-    unsliced = pa.table({"series": [votes.names[scan] for scan in without]})
+def _columns(slices: pa.Table, votes: Votes, of_scan: NDArray[np.intp], labels: NDArray[np.int8]) -> dict[str, Any]:
+    """The columns of the Manifest: the slices, then a row for each further scan of `of_scan`, which has no slices."""
+    names = pa.array(votes.names).take(of_scan)
+    unsliced = pa.table({"series": names[len(slices) :]})
     rows = pa.concat_tables([slices.drop_columns("scan"), unsliced], promote_options="default")
-    of_slices = np.concatenate([labels, np.full((len(without), len(FINDING_NAMES)), UNKNOWN, np.int8)])
-    columns = {
+    return {
         **{column: rows[column] for column in rows.column_names},
-        "patient": [f"cq500:{scan}" for scan in names],
+        "patient": pc.binary_join_element_wise("cq500", names, ":"),
         "study": names,
-        "scan_readings": [votes.readings[scan] for scan in all_scans],
-        **dict(zip(FINDING_NAMES, of_slices.T, strict=True)),
-        **dict(zip(SCAN_FINDING_NAMES, votes.labels[all_scans].T, strict=True)),
+        "scan_readings": pa.array(votes.readings, SCHEMA.field("scan_readings").type).take(of_scan),
+        **dict(zip(FINDING_NAMES, labels.T, strict=True)),
+        **dict(zip(SCAN_FINDING_NAMES, votes.labels[of_scan].T, strict=True)),
     }
-    return Manifest.from_columns(name, root, columns)
-
-
-def _remarks(without: int, count: int) -> tuple[str, ...]:
-    return (f"{without} of {count} scans have no DICOM files here: they are rows with labels only.",) if without else ()
 
 
 COLLECTION = Collection(
