@@ -22,6 +22,7 @@ class Problem(Enum):
     CONFLICTING_ROWS = (True, "Two rows give the same slice different labels.")
     NO_LABEL = (True, "A file has no label.")
     SHAPE_MISMATCH = (True, "An image and its mask do not have the same size.")
+    MASK_VALUE = (True, "A mask has a value of which nothing says what it marks.")
     NO_SLICE = (True, "A label, box or mask belongs to no slice that is there.")
     DUPLICATE_ROW = (False, "The same row is there more than once; one was used.")
     UNKNOWN_PATIENT = (False, "The patient is unknown: the slice can serve for training only.")
