@@ -198,12 +198,12 @@ def release_volumes(examples: Path, root: Path, *, upside_down: bool = False, tr
         if upside_down:
             hu, own = hu[:, :, ::-1], own[::-1]
             affine[2, 2], affine[2, 3] = -affine[2, 2], affine[2, 3] + affine[2, 2] * (hu.shape[2] - 1)
-        mask = np.zeros_like(hu, np.uint8)
+        mask = np.full_like(hu, 1e-6, np.float32)  # the masks of the release are scaled, and not exact
         for number, row in enumerate(own):
             lines.append(f"{patient},{number + 1}," + ",".join(row[name] for name in (
                 "intraventricular", "intraparenchymal", "subarachnoid", "epidural", "subdural")
             ) + f",{1 - int(row['any'])},{row['fracture']}")  # fmt: skip
-            mask[100:110, 100:110, number] = int(row["any"])
+            mask[100:110, 100:110, number] += 0.9999 * int(row["any"])
         nib.save(nib.Nifti1Image(hu, affine), root / "ct_scans" / f"{patient:03d}.nii")
         nib.save(nib.Nifti1Image(mask, affine), root / "masks" / f"{patient:03d}.nii")
     (root / "hemorrhage_diagnosis_raw_ct.csv").write_text("\n".join(lines))

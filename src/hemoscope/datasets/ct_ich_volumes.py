@@ -64,7 +64,7 @@ def _bleeding(mask: InputFile, shape: tuple[int, ...]) -> frozenset[int]:
     shape: of the volume, (slices, rows, columns) in display order.
     """
     with open_volume(mask) as (image, layout):
-        marked = np.asarray(image.dataobj).transpose(layout.axes) > 0
+        marked = np.rint(image.dataobj).transpose(layout.axes) > 0  # 0 and 1 are scaled, so they are not exact
     if marked.shape != shape:
         raise volume_error(Reason.MIXED_GEOMETRY, mask, f"has the shape {marked.shape}, its volume {shape}")
     return frozenset(np.flatnonzero(marked.any(axis=(1, 2))).tolist())

@@ -22,9 +22,9 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     UsageError when the file is not there, is no CSV file or lacks a column.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"There is no table {path}.") from None
+        raise UsageError(f"There is no table {path}: give the folder that holds {path.name}.") from None
     except (OSError, ValueError) as error:  # pandas' and the decoder's own errors are ValueErrors
         raise UsageError(f"{path} is no CSV table: {str(error).splitlines()[0]}") from error
     present = {_plain(name): name for name in table.columns}

@@ -40,6 +40,7 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distan
     again, conflicting = repeated(rows["slice_id"], labels)
     sieve = Sieve(rows["slice_id"])
     sieve.report(wrong | (labels[:, ANY] == UNKNOWN), Problem.BAD_ROW, "A label is missing or is not 0 or 1.")
+    sieve.report((rows["patient"] == "").to_numpy(), Problem.BAD_ROW, "The patient is missing.")
     sieve.report(np.isnan(order) | np.isnan(distance), Problem.BAD_ROW, "slice_order or dist_to_lesion is no number.")
     sieve.report(windows == "", Problem.BAD_ROW, "Its window is not a level and a width in HU.")
     sieve.report(conflicting, Problem.CONFLICTING_ROWS, "slices.csv gives it different labels.")
