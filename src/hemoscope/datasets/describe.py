@@ -6,21 +6,24 @@ import pandas as pd
 
 from hemoscope.datasets.counting import NO_SPLIT, Rows
 from hemoscope.datasets.description import Cell, Table
-from hemoscope.datasets.duplicates import shared_by_datasets
+from hemoscope.datasets.duplicates import find_duplicates, shared_by_datasets
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.paper_splits import scan_names
 from hemoscope.datasets.paper_tables import paper_tables
 from hemoscope.datasets.schemes import SCHEMES
 from hemoscope.datasets.split import leaks
+from hemoscope.datasets.store import SliceStore
 from hemoscope.findings import FINDING_NAMES
 
 
-def describe(manifest: Manifest) -> list[Table]:
-    """All tables of a Manifest."""
+def describe(manifest: Manifest, store: SliceStore | None = None) -> list[Table]:
+    """All tables of a Manifest; its slice store adds the search for pictures that two patients share."""
     rows = Rows.of(manifest)
     general = [by_dataset(manifest, rows), findings_by_dataset(rows)]
-    return [*general, *_split_tables(manifest, rows), *paper_tables(manifest, rows), doubts(manifest, rows)]
+    papers = paper_tables(manifest, rows)
+    shared = [shared_pictures(manifest, store)] if store else []
+    return [*general, *_split_tables(manifest, rows), *papers, doubts(manifest, rows), *shared]
 
 
 def describe_split(manifest: Manifest) -> list[Table]:
@@ -134,3 +137,24 @@ def doubts(manifest: Manifest, rows: Rows) -> Table:
         ("slices in more than one dataset", shared_by_datasets(manifest)),
     ]
     return Table("Unknown and doubtful", ("", "count"), facts)
+
+
+def shared_pictures(manifest: Manifest, store: SliceStore) -> Table:
+    """Pictures that two patients share, or a known and an unknown one, and whether they are in two splits."""
+    number = store.rows_of(manifest)
+    stored = store.index["hash"].to_pylist()
+    hashes = [stored[place] if place >= 0 else None for place in number]
+    found = find_duplicates(manifest, hashes, lambda row: store.hu(int(number[row])))
+    keys, patients, split = (column.to_pylist() for column in
+                             (manifest.keys, manifest.table["patient"], manifest.table["split"]))  # fmt: skip
+    body = [(keys[one.first], keys[one.second], patients[one.first], patients[one.second], split[one.first],
+             split[one.second], one.bits, round(one.correlation, 3), "yes" if one.mirrored else "no")
+            for one in found]  # fmt: skip
+    compared = sum(value is not None for value in hashes)
+    return Table(
+        "Pictures shared by patients",
+        ("slice", "other slice", "patient", "other patient", "split", "other split", "bits", "correlation", "mirrored"),
+        body,
+        f"{compared:,} of {len(manifest):,} slices were compared; the others show too little brain or are not in the"
+        f" store. {len(found):,} pairs were found. Slices of one patient are not compared.",
+    )

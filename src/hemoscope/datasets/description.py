@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.store import SliceStore
+
 Cell = str | int | float | None
 
 
@@ -55,6 +58,17 @@ def to_markdown(table: Table) -> str:
     lines.append("|" + "|".join(" ---: " if numeric else " --- " for numeric in right) + "|")
     lines += ["| " + " | ".join(text(cell).replace("|", "\\|") for cell in row) + " |" for row in table.rows]
     return "\n".join([*lines, *(["", table.note] if table.note else []), ""])
+
+
+def write_description(manifest: Manifest, tables: Sequence[Table], store: SliceStore | None, folder: Path) -> None:
+    """Write the tables (`write_tables`), the plots and, from a store, the contact sheet to a folder."""
+    from hemoscope.datasets.contact_sheet import write_contact_sheet
+    from hemoscope.datasets.plots import write_plots
+
+    write_tables(tables, folder)
+    write_plots(manifest, folder)
+    if store is not None:
+        write_contact_sheet(manifest, store, folder / "contact_sheet.png")
 
 
 def write_tables(tables: Sequence[Table], folder: Path) -> None:

@@ -25,7 +25,7 @@ LEAST_BRAIN = 0.25
 # bits (95%; most 8), at half its size in 14, and the nearest slices of two patients in 10.
 BANDS = 12
 MOST_BITS = 20
-# Correlation of HU over the brain. Measured: DICOM and pictures of the same slices at half the size 0.93 to 1.00, JPEG of
+# Correlation of HU over the brain. Measured: DICOM and pictures of it at half the size 0.93 to 1.00, JPEG of
 # quality 75 above 0.98; slices of two patients whose hashes are near at most 0.90.
 CONFIRMED = 0.93
 CONFIRM_SIDE = 32  # the head in 32 x 32 cells
