@@ -46,18 +46,17 @@ def read_long_labels(path: Path) -> LongLabels:
     if not pc.any(good).as_py():
         raise UsageError(f"No row of {path} reads `ID_xxxxxxxxx_subtype,0` or `...,1`; give the CSV as Kaggle has it.")
 
-    slices = slices.filter(good).dictionary_encode()
-    slots = slices.indices.to_numpy().astype(np.int64) * len(FINDING_NAMES) + findings.filter(good).to_numpy()
-    values = values.filter(good).to_numpy() % 2
-    shape = (len(slices.dictionary), len(FINDING_NAMES))
-    rows_there = np.bincount(slots, minlength=shape[0] * shape[1])
-    positive = np.bincount(slots, weights=values, minlength=shape[0] * shape[1])
-    labels = np.where(positive == 0, 0, np.where(positive == rows_there, 1, UNKNOWN))
+    ids, shape = slices.dictionary, (len(slices.dictionary), len(FINDING_NAMES))
+    slots = slices.indices.filter(good).to_numpy() * np.int64(shape[1]) + findings.filter(good).to_numpy()
+    positive = np.bincount(slots, values.filter(good).to_numpy() % 2, shape[0] * shape[1]).reshape(shape)
+    rows_there = np.bincount(slots, minlength=shape[0] * shape[1]).reshape(shape)
+    labels = np.where(positive == rows_there, 1, np.where(positive == 0, 0, UNKNOWN)).astype(np.int8)
     labels[rows_there == 0] = UNKNOWN
     conflicting = (positive > 0) & (positive < rows_there)
-    found += _repeated_rows(path, slices.dictionary, rows_there, conflicting)
-    labels = labels.reshape(shape).astype(np.int8)
-    return LongLabels(slices.dictionary, labels, np.asarray(conflicting.reshape(shape).any(axis=1)), tuple(found))
+    found += _repeated_rows(path, ids, rows_there, conflicting)
+    named = rows_there.any(axis=1)  # by a good row
+    differing = np.asarray(conflicting[named].any(axis=1))
+    return LongLabels(ids.filter(pa.array(named)), labels[named], differing, tuple(found))
 
 
 def read_long_ids(path: Path) -> tuple[pa.Array, tuple[Found, ...]]:
@@ -65,7 +64,7 @@ def read_long_ids(path: Path) -> tuple[pa.Array, tuple[Found, ...]]:
     rows, found = _read_rows(path, ("ID",))
     slices, findings = _split_names(rows["ID"])
     good = pc.is_valid(findings)
-    return slices.filter(good).unique(), (*found, *_bad_rows(path, rows, pc.invert(good)))
+    return slices.filter(good).unique().dictionary_decode(), (*found, *_bad_rows(path, rows, pc.invert(good)))
 
 
 def _read_rows(path: Path, columns: Iterable[str]) -> tuple[dict[str, pa.Array], list[Found]]:
@@ -93,11 +92,10 @@ def _read_rows(path: Path, columns: Iterable[str]) -> tuple[dict[str, pa.Array],
 
 
 def _split_names(names: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """(slice, number of the finding) of each `ID_xxxxxxxxx_subtype`; the number is null where the name is malformed."""
-    slices = pc.utf8_slice_codeunits(names, 0, ID_LENGTH)
+    """(slice, dictionary-encoded; number of the finding, null where malformed) of each `ID_xxxxxxxxx_subtype`."""
+    slices = pc.utf8_slice_codeunits(names, 0, ID_LENGTH).dictionary_encode()
     findings = pc.index_in(pc.utf8_slice_codeunits(names, ID_LENGTH), pa.array([f"_{name}" for name in FINDING_NAMES]))
-    encoded = slices.dictionary_encode()
-    well_formed = pc.match_substring_regex(encoded.dictionary, ID_PATTERN).take(encoded.indices)
+    well_formed = pc.match_substring_regex(slices.dictionary, ID_PATTERN).take(slices.indices)
     return slices, pc.if_else(well_formed, findings, None)
 
 
@@ -110,14 +108,14 @@ def _bad_rows(path: Path, rows: dict[str, pa.Array], bad: pa.Array) -> list[Foun
 def _repeated_rows(
     path: Path, ids: pa.Array, rows_there: NDArray[np.int64], conflicting: NDArray[np.bool_]
 ) -> list[Found]:
-    """What is there more than once; rows_there and conflicting are flat over [slice, finding]."""
+    """What is there more than once; rows_there and conflicting are [slice, finding]."""
     found = []
-    for slot in np.flatnonzero(rows_there > 1):
-        item = f"{ids[slot // len(FINDING_NAMES)]}_{FINDING_NAMES[slot % len(FINDING_NAMES)]}"
-        if conflicting[slot]:
-            detail = f"{path.name} has {rows_there[slot]} rows of it, some with 0 and some with 1."
+    for place in zip(*np.nonzero(rows_there > 1), strict=True):
+        item = f"{ids[place[0]]}_{FINDING_NAMES[place[1]]}"
+        if conflicting[place]:
+            detail = f"{path.name} has {rows_there[place]} rows of it, some with 0 and some with 1."
             found.append(Found(Problem.CONFLICTING_ROWS, item, detail))
         else:
-            detail = f"{path.name} has {rows_there[slot]} equal rows of it."
+            detail = f"{path.name} has {rows_there[place]} equal rows of it."
             found.append(Found(Problem.DUPLICATE_ROW, item, detail))
     return found
