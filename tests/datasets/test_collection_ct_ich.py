@@ -180,6 +180,18 @@ def test_bad_rows_are_kept_out_and_the_scan_is_then_not_known_to_be_free(shared_
     assert (first["scan_epidural"], first["scan_subdural"], first["scan_any"]) == (1, None, 1)
 
 
+def test_a_row_that_is_there_twice_leaves_the_scan_known(shared_data: Path, tmp_path: Path) -> None:
+    release_pictures(shared_data, tmp_path)
+    table = tmp_path / "hemorrhage_diagnosis.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, lines[5]]))
+    imported = read(tmp_path)
+    assert len(imported.manifest) == len(lines) - 1
+    assert count_problems(imported.found)[Problem.DUPLICATE_ROW] == 1
+    first = rows_of(imported)[0]
+    assert (first["scan_epidural"], first["scan_subdural"], first["scan_any"]) == (1, 0, 1)
+
+
 # The NIfTI volumes of release 1.3
 
 
@@ -272,10 +284,13 @@ def test_a_volume_with_more_slices_than_rows_and_a_mask_that_disagrees_are_repor
     lines = table.read_text().splitlines()
     changed = [line.replace("77,1,0,0,0,1,0,0", "77,1,0,0,0,0,0,1") for line in lines[:-1]]
     table.write_text("\n".join(changed))
-    assert [(one.problem, one.item) for one in read(tmp_path).found] == [
+    imported = read(tmp_path)
+    assert [(one.problem, one.item) for one in imported.found] == [
         (Problem.NO_LABEL, "ct_scans/101.nii"),
         (Problem.DOUBTFUL_LABEL, "patient 77, slice 1"),
     ]
+    of_scan = {row["series"]: (row["scan_epidural"], row["scan_any"]) for row in rows_of(imported)}
+    assert of_scan == {"052": (1, 1), "077": (1, 1), "101": (None, None)}  # one slice of 101 has no label
 
 
 # What is refused

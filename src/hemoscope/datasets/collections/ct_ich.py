@@ -45,8 +45,7 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
     if layout.in_volumes:
         _enter_volumes(rows, sieve, _volumes(root, layout, rows, jobs, on_progress))
     _report_doubtful(rows, labels, sieve)
-    sure = np.where(sieve.kept[:, None], labels, np.int8(UNKNOWN))  # a scan with a slice kept out is not known wholly
-    of_scan = labels_of_scans(pa.array(rows["patient"]), sure)
+    of_scan = _scan_labels(rows, labels, sieve.kept)
     used = rows[sieve.kept]
     columns = {
         "patient": [f"ct-ich:{patient}" for patient in used["patient"]],
@@ -63,7 +62,11 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
 
 
 def _slices(root: Path, layout: Layout) -> tuple[pd.DataFrame, NDArray[np.int8], Sieve]:
-    """The table of slices as columns of a Manifest, its labels, and which rows can be used."""
+    """The table of slices as columns of a Manifest, its labels, and which rows can be used.
+
+    Further columns: number (in the table, from 1), again (repeats an earlier row), whole (its scan has no slice without
+    a row), marked (whether the mask holds blood, None where there is no mask).
+    """
     table = read_table(find_table(root, layout.table) or root / layout.table, layout.columns)
     patient, number = whole_numbers(table["patient"]), whole_numbers(table["slice"])
     labels, wrong = read_labels(table)
@@ -79,21 +82,27 @@ def _slices(root: Path, layout: Layout) -> tuple[pd.DataFrame, NDArray[np.int8],
     sieve.report(again, Problem.DUPLICATE_ROW, "The table lists it more than once.")
     sieve.kept &= ~again
     rows = pd.DataFrame({
-        "name": names,
         "patient": [f"{one:03.0f}" for one in np.nan_to_num(patient)],
         "number": np.nan_to_num(number).astype(int),
+        "again": again,
+        "whole": True,
     })  # fmt: skip
+    _place(root, layout, rows, sieve)
+    return rows, labels, sieve
+
+
+def _place(root: Path, layout: Layout, rows: pd.DataFrame, sieve: Sieve) -> None:
+    """Put in where each slice and its mask are, as far as it is known before a volume is read."""
     places = [{"patient": int(one), "slice": two} for one, two in zip(rows["patient"], rows["number"], strict=True)]
     rows["path"] = [layout.file.format(**place) for place in places]
     rows["mask"] = [layout.mask.format(**place) if layout.mask else None for place in places]
     rows["slice"], rows["window"] = rows["number"] - 1, layout.window
     rows["frame"] = rows["slice"].astype(object) if layout.in_volumes else None
-    rows["position_mm"] = rows["marked"] = None  # marked: whether the mask holds blood, None where there is no mask
+    rows["position_mm"] = rows["marked"] = None
     if not layout.in_volumes:
         sieve.report(missing_files(root, rows["path"]), Problem.MISSING_FILE, "Its picture is not there.")
         rows.loc[missing_files(root, [mask or "" for mask in rows["mask"]]), "mask"] = None
         rows["marked"] = rows["mask"].notna() if rows["mask"].notna().any() else None
-    return rows, labels, sieve
 
 
 def _volumes(root: Path, layout: Layout, rows: pd.DataFrame, jobs: int, on_progress: OnProgress) -> list[Volume]:
@@ -121,6 +130,7 @@ def _enter_volumes(rows: pd.DataFrame, sieve: Sieve, volumes: list[Volume]) -> N
         if unlabelled:
             detail = f"{unlabelled} of its {len(volume.slices)} slices have no row in the table."
             sieve.found.append(Found(Problem.NO_LABEL, volume.path, detail))
+            rows.loc[of_volume, "whole"] = False
         for row in np.flatnonzero(of_volume & known):
             number, position_mm = volume.slices[rows.at[row, "frame"]]
             rows.at[row, "slice"], rows.at[row, "position_mm"] = number, position_mm
@@ -141,6 +151,13 @@ def _report_doubtful(rows: pd.DataFrame, labels: NDArray[np.int8], sieve: Sieve)
     sieve.report(between, Problem.DOUBTFUL_LABEL, "It is labelled negative between two positive slices.")
     differ = rows["marked"].notna() & (rows["marked"] != positive)
     sieve.report(differ.to_numpy(), Problem.DOUBTFUL_LABEL, "Its label says otherwise than its mask.")
+
+
+def _scan_labels(rows: pd.DataFrame, labels: NDArray[np.int8], kept: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """The labels of the scan of each row; a scan with slices that are not known is not known to be free of anything."""
+    known = kept | rows["again"].to_numpy()
+    of_scan = labels_of_scans(pa.array(rows["patient"]), np.where(known[:, None], labels, np.int8(UNKNOWN)))
+    return np.where((of_scan == 0) & ~rows["whole"].to_numpy()[:, None], np.int8(UNKNOWN), of_scan)
 
 
 def _boxes(file: Path, slices: set[str]) -> tuple[dict[str, list[Box]], list[Found]]:
