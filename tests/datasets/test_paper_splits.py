@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.paper_splits import BURDUJA_SCANS, BURDUJA_SLICES
+from hemoscope.datasets.paper_splits import BURDUJA_SCANS, BURDUJA_SLICES, scan_names
+from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.schemes import SCHEMES, split
 from hemoscope.datasets.split import leaks
 from hemoscope.findings import FINDING_NAMES
@@ -55,9 +56,10 @@ def test_burduja_has_its_scans_and_slices(challenge: Manifest) -> None:
     done = split(challenge, "burduja2020", 7)
     assert counts(done, "series") == BURDUJA_SCANS
     assert counts(done) == BURDUJA_SLICES
-    assert leaks(done, "series") == []
-    assert done.split is not None and f"{len(leaks(done)):,} of 22,402 patients" in done.split.caveat
-    assert len(leaks(done)) > 0
+    assert leaks(done, scan_names(done)) == []
+    leaking = len(leaks(done, patients_of(done)))
+    assert leaking > 0
+    assert done.split is not None and f"{leaking:,} of 22,402 patients" in done.split.caveat
     # stratified: of 744 scans, the share of each finding is that of all scans
     scans = done.table.select(["series", "split", *FINDING_NAMES]).to_pandas().dropna(subset="any")
     shares = scans.groupby(["series", "split"])[list(FINDING_NAMES)].max().groupby("split").mean()
@@ -67,7 +69,7 @@ def test_burduja_has_its_scans_and_slices(challenge: Manifest) -> None:
 def test_efficientclass_has_its_patients(challenge: Manifest) -> None:
     done = split(challenge, "efficientclass2021", 7)
     assert counts(done, "patient") == {"train": 17_044, "validation": 947, "test": 947}
-    assert leaks(done) == []
+    assert leaks(done, patients_of(done)) == []
     assert done.split is not None and done.split.caveat == ""
 
 
@@ -76,7 +78,7 @@ def test_wong_splits_slices_and_says_that_it_leaks(challenge: Manifest) -> None:
     assert counts(done) == {"train": 715_162, "validation": 37_641}
     assert Counter(done.table["split"].to_pylist())["test"] == 121_232
     assert done.split is not None and "the slices were split, not the patients" in done.split.caveat
-    assert len(leaks(done)) > 10_000
+    assert len(leaks(done, patients_of(done))) > 10_000
 
 
 def test_ye_splits_subjects() -> None:
@@ -150,7 +152,7 @@ def test_on_real_metadata_scans_stay_whole_and_unknown_ones_train(shared_data: P
         "rsna2019", Path("/data"), {"sop_instance_uid": table["id"], "series": series, **columns}
     )
     done = split(of, "burduja2020", 7)
-    assert leaks(done, "series") == []
+    assert leaks(done, scan_names(done)) == []
     loose = done.take(np.asarray(done.table["series"].is_null()) & (done.labels >= 0).any(axis=1))
     assert set(loose.table["split"].to_pylist()) == {"train"}
     assert counts(done)["validation"] > 100

@@ -69,7 +69,7 @@ def test_a_patient_of_two_datasets_is_in_one_split() -> None:
     found = by_patient(done)
     assert all(len(names) == 1 for names in found.values())
     assert Counter(name for names in found.values() for name in names) == {"train": 42, "validation": 14, "test": 14}
-    assert leaks(done) == []
+    assert leaks(done, done.table["patient"]) == []
 
 
 def test_rare_findings_are_in_every_fold() -> None:

@@ -20,7 +20,8 @@ from hemoscope.findings import ANY, FINDINGS
 EXAMPLES = 2  # of each finding of each dataset
 TILE_INCHES = 1.75
 CAPTION_INCHES = 0.42
-COLUMNS = [*(finding.name for finding in FINDINGS[:ANY]), "any, subtypes not known", "no hemorrhage"]
+MARGIN_INCHES = 0.4  # for the names of datasets on the left and findings on top
+COLUMNS = [*(finding.name for finding in FINDINGS[:ANY]), "any, subtype unknown", "no hemorrhage"]
 
 
 def write_contact_sheet(manifest: Manifest, store: SliceStore, path: Path, seed: int = 0) -> Path:
@@ -33,28 +34,32 @@ def write_contact_sheet(manifest: Manifest, store: SliceStore, path: Path, seed:
     patients = manifest.table["patient"].to_pandas().fillna("").to_numpy(object)
     of = manifest.table["dataset"].to_pandas().to_numpy(object)
     names = sorted(set(of[number >= 0]))
-    lines = len(names) * EXAMPLES
-    width, height = len(COLUMNS) * TILE_INCHES + 0.4, lines * (TILE_INCHES + CAPTION_INCHES) + 0.6
-    figure = Figure(figsize=(width, height))
-    grid = figure.subplots(lines, len(COLUMNS), squeeze=False,
-                           gridspec_kw={"left": 0.4 / width, "right": 1, "bottom": CAPTION_INCHES / height,
-                                        "top": 1 - 0.35 / height, "wspace": 0.03,
-                                        "hspace": CAPTION_INCHES / TILE_INCHES})  # fmt: skip
+    columns = [place for place in range(len(COLUMNS)) if (_in_column(labels, place) & (number >= 0)).any()]
+    figure, grid = _grid(len(names) * EXAMPLES, len(columns))
     random = np.random.default_rng(seed)
-    for axes in grid.flat:
-        axes.axis("off")
-    for place, title in enumerate(COLUMNS):
-        grid[0, place].set_title(title, fontsize=8.5, pad=4)
-        for dataset_place, name in enumerate(names):
+    for column, place in enumerate(columns):
+        grid[0, column].set_title(COLUMNS[place], fontsize=8.5, pad=4)
+        for line, name in enumerate(names):
             fitting = np.flatnonzero((number >= 0) & (of == name) & _in_column(labels, place))
             for example, row in enumerate(_of_different_patients(random.permutation(fitting), patients)):
-                axes = grid[dataset_place * EXAMPLES + example, place]
+                axes = grid[line * EXAMPLES + example, column]
                 _draw(axes, manifest.take(np.array([row])), store, int(number[row]))
-    for dataset_place, name in enumerate(names):
-        box = grid[dataset_place * EXAMPLES, 0].get_position()
-        below = grid[(dataset_place + 1) * EXAMPLES - 1, 0].get_position()
-        figure.text(0.1 / width, (box.y1 + below.y0) / 2, name, rotation=90, va="center", ha="left", fontsize=10)
+    for line, name in enumerate(names):
+        first, last = (grid[line * EXAMPLES + place, 0].get_position() for place in (0, EXAMPLES - 1))
+        figure.text(0.01, (first.y1 + last.y0) / 2, name, rotation=90, va="center", ha="left", fontsize=10)
     return save(figure, path)
+
+
+def _grid(lines: int, columns: int) -> tuple[Figure, NDArray[Any]]:
+    """A figure with places for pictures [line, column], each with room for a caption below."""
+    width, height = columns * TILE_INCHES + MARGIN_INCHES, lines * (TILE_INCHES + CAPTION_INCHES) + MARGIN_INCHES
+    figure = Figure(figsize=(width, height))
+    room = {"left": MARGIN_INCHES / width, "right": 1, "bottom": CAPTION_INCHES / height,
+            "top": 1 - MARGIN_INCHES / height, "wspace": 0.03, "hspace": CAPTION_INCHES / TILE_INCHES}  # fmt: skip
+    grid = figure.subplots(lines, columns, squeeze=False, gridspec_kw=room)
+    for axes in grid.flat:
+        axes.axis("off")
+    return figure, grid
 
 
 def _in_column(labels: NDArray[np.int8], column: int) -> NDArray[np.bool_]:

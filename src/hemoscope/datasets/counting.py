@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import ANY
 
 NO_SPLIT = "none"
@@ -43,7 +44,7 @@ class Rows:
             pc.or_(table["path"].is_valid(), table["slice"].is_valid()), table["sop_instance_uid"].is_valid()
         )
         return cls(
-            _numbers(table["patient"]),
+            _numbers(patients_of(manifest)),
             _numbers(series),
             manifest.labels,
             manifest.scan_labels,

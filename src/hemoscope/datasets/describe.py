@@ -11,6 +11,7 @@ from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.paper_splits import scan_names
 from hemoscope.datasets.paper_tables import paper_tables
+from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.schemes import SCHEMES
 from hemoscope.datasets.split import leaks
 from hemoscope.datasets.store import SliceStore
@@ -91,9 +92,8 @@ def about_split(manifest: Manifest) -> Table:
         paper = SCHEMES.get(split.scheme)
         rule = f"{paper.rule} ({paper.source})" if paper else "by patient, stratified over dataset and findings"
         facts += [("rule", rule), ("seed", split.seed), ("caveat", split.caveat or "none")]
-    of_all_datasets = manifest.with_columns({"series": scan_names(manifest)})
-    facts += [("patients in more than one split", len(leaks(manifest))),
-              ("scans in more than one split", len(leaks(of_all_datasets, "series")))]  # fmt: skip
+    facts += [("patients in more than one split", len(leaks(manifest, patients_of(manifest)))),
+              ("scans in more than one split", len(leaks(manifest, scan_names(manifest))))]  # fmt: skip
     return Table("Split", ("", "value"), facts)
 
 

@@ -46,7 +46,8 @@ def text(cell: Cell) -> str:
 
 def is_numeric(table: Table, column: int) -> bool:
     """Whether a column holds numbers only, and is best set to the right."""
-    return all(isinstance(row[column], (int, float)) for row in table.rows if row[column] is not None)
+    cells = [row[column] for row in table.rows if row[column] is not None]
+    return bool(cells) and all(isinstance(cell, (int, float)) for cell in cells)
 
 
 def to_markdown(table: Table) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hemoscope.ct.prepare import HEAD_THRESHOLD_HU, NETWORK_WINDOW
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.patients import patients_of
 
 HASH_SIDE = 16  # the hash has HASH_SIDE rows of HASH_SIDE bits
 LEVEL_HU = 0.25  # neighbours that differ by less count as equal
@@ -113,15 +114,18 @@ def find_duplicates(
     if not len(rows):
         return []
     known = np.frombuffer(b"".join(value for value in hashes if value is not None), np.uint8).reshape(len(rows), -1)
-    patients = pd.factorize(manifest.table["patient"].to_pandas()[rows])[0]
+    patients = pd.factorize(patients_of(manifest).to_pandas()[rows])[0]
     scans = pd.factorize(manifest.scans.to_pandas()[rows])[0]
-    found = []
+    found: dict[
+        tuple[int, int], Duplicate
+    ] = {}  # a symmetric slice may be near as it is and mirrored: the better counts
     for first, second, bits, turned in _near_pairs(known, patients, scans):
         one, other = read(int(rows[first])), read(int(rows[second]))
         correlation = brain_correlation(one, other[:, ::-1] if turned else other)
-        if correlation >= CONFIRMED:
-            found.append(Duplicate(int(rows[first]), int(rows[second]), bits, correlation, turned))
-    return found
+        earlier = found.get((first, second))
+        if correlation >= CONFIRMED and (earlier is None or correlation > earlier.correlation):
+            found[first, second] = Duplicate(int(rows[first]), int(rows[second]), bits, correlation, turned)
+    return list(found.values())
 
 
 def shared_by_datasets(manifest: Manifest) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.split import TEST, TRAIN, VALIDATION, Units, deal, is_labelled, with_split
 from hemoscope.findings import ANY, FINDING_NAMES
 
@@ -76,7 +77,7 @@ def ye2019(manifest: Manifest, random: np.random.Generator) -> Manifest:
 
 
 def _random_patients(manifest: Manifest, numbers: Mapping[str, int], random: np.random.Generator) -> Manifest:
-    patients = Units.of(manifest, manifest.table["patient"])
+    patients = Units.of(manifest, patients_of(manifest))
     one_stratum = np.zeros(len(patients.free))
     return with_split(manifest, patients, deal(one_stratum, _shares(numbers), random))
 

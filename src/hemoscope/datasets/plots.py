@@ -44,23 +44,23 @@ def positives(rows: Rows) -> Figure:
     """Positive slices and patients of each finding in each dataset; grey where nothing is known of the finding."""
     names = _datasets(rows)
     figure = Figure(figsize=(11, 1.3 + LINE_INCHES * len(names)), layout="constrained")
-    counts: list[tuple[str, Callable[[NDArray[np.bool_]], int], NDArray[np.bool_]]] = [
-        ("Positive slices", rows.slices, rows.labels == 1),
-        ("Positive patients", rows.patients, rows.positive),
+    of_slices = rows.labels != UNKNOWN
+    panels: list[tuple[str, Callable[[NDArray[np.bool_]], int], NDArray[np.bool_], NDArray[np.bool_]]] = [
+        ("Positive slices", rows.slices, rows.labels == 1, of_slices),
+        ("Positive patients", rows.patients, rows.positive, of_slices | (rows.scan_labels != UNKNOWN)),
     ]
-    for axes, (title, count, positive) in zip(figure.subplots(1, 2, sharey=True), counts, strict=True):
+    for axes, (title, count, positive, stated) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
         grid = np.array(
             [[count(positive[:, f] & (rows.dataset == name)) for f in range(len(FINDINGS))] for name in names]
         )
-        known = np.array([_known(rows, name) for name in names])
-        shown = np.where(known, np.log10(grid + 1), np.nan)
-        axes.imshow(shown, cmap="Blues", aspect="auto", vmin=0, vmax=max(1.0, float(np.log10(grid.max() + 1)) * 1.3))
+        known = np.array([stated[rows.dataset == name].any(axis=0) for name in names])
+        depth = np.log10(grid + 1) / max(1.0, float(np.log10(grid.max() + 1)))
+        axes.imshow(np.where(known, depth, np.nan), cmap="Blues", aspect="auto", vmin=0, vmax=1.3)
         axes.set_facecolor(UNKNOWN_COLOUR)
         for (line, finding), number in np.ndenumerate(grid):
-            text = f"{number:,}" if known[line, finding] else "unknown"
-            axes.text(
-                finding, line, text, ha="center", va="center", color=INK, fontsize=9 if known[line, finding] else 7
-            )
+            text, size = (f"{number:,}", 9) if known[line, finding] else ("unknown", 7)
+            colour = "white" if known[line, finding] and depth[line, finding] > 0.75 else INK
+            axes.text(finding, line, text, ha="center", va="center", color=colour, fontsize=size)
         axes.set_xticks(range(len(FINDINGS)), [finding.abbreviation for finding in FINDINGS])
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title, fontsize=11)
@@ -74,7 +74,7 @@ def scans(rows: Rows) -> Figure:
     figure = Figure(figsize=(11, 1.7 + LINE_INCHES * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     lengths = [_slices_per_scan(rows, rows.dataset == name) for name in names]
-    _boxes(left, lengths, [f"{name}\n{len(of):,} scans" for name, of in zip(names, lengths, strict=True)])
+    _boxes(left, lengths, [f"{name}\n{_count(len(of))}" for name, of in zip(names, lengths, strict=True)])
     left.set_title("Slices per scan", fontsize=11)
     left.set_xlabel("slices")
     subtypes = rows.labels[:, :ANY]
@@ -140,10 +140,8 @@ def _datasets(rows: Rows) -> list[str]:
     return sorted(pd.unique(rows.dataset))
 
 
-def _known(rows: Rows, dataset: str) -> NDArray[np.bool_]:
-    """Of which findings anything is known in a dataset: bool [finding]."""
-    inside = rows.dataset == dataset
-    return np.asarray((rows.labels[inside] != UNKNOWN).any(axis=0) | (rows.scan_labels[inside] != UNKNOWN).any(axis=0))
+def _count(scans: int) -> str:
+    return f"{scans:,} scans" if scans else "no scan with slices"
 
 
 def _first_known(rows: Rows, datasets: Sequence[str], known: NDArray[np.bool_]) -> int:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from hemoscope.datasets import paper_splits
 from hemoscope.datasets.manifest import Manifest, Split
 from hemoscope.datasets.merge import unsplit
+from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.split import TEST, TRAIN, VALIDATION, Units, check_leaks, leaks, split_patients
 from hemoscope.reasons import UsageError
 
@@ -73,8 +74,9 @@ def _caveat(paper: Scheme, manifest: Manifest) -> str:
     """What is wrong with a paper's rule, with counts; "" where it splits by patient."""
     if paper.unit == "patient":
         return ""
-    known = pc.count_distinct(manifest.table.select(["patient", "split"]).drop_null()["patient"]).as_py()
-    leaking = len(leaks(manifest))
+    patients = patients_of(manifest)
+    known = pc.count_distinct(patients.filter(manifest.table["split"].is_valid())).as_py()
+    leaking = len(leaks(manifest, patients))
     count = f"{leaking:,} of {known:,} patients are in more than one split, so that results are too good"
     here = count if leaking else f"none of {known:,} known patients is in more than one split"
     return f"{paper.source}: the {paper.unit}s were split, not the patients. Here {here}."
@@ -83,7 +85,7 @@ def _caveat(paper: Scheme, manifest: Manifest) -> str:
 def _shares(scheme: str, manifest: Manifest) -> Mapping[str, float]:
     """The shares of `kfold:N` or `holdout:A/B/C`."""
     if match := re.fullmatch(r"kfold:(\d+)", scheme):
-        folds, patients = int(match[1]), len(Units.of(manifest, manifest.table["patient"]).free)
+        folds, patients = int(match[1]), len(Units.of(manifest, patients_of(manifest)).free)
         if not 2 <= folds <= patients:
             raise UsageError(f"{scheme}: at least 2 folds, and a labelled patient for each; there are {patients:,}.")
         return {f"fold{number}": 1 / folds for number in range(folds)}

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
@@ -103,7 +104,7 @@ def split_patients(manifest: Manifest, shares: Mapping[str, float], random: np.r
 
     All rows of a patient, of whatever dataset, are in one split.
     """
-    patients = Units.of(manifest, manifest.table["patient"])
+    patients = Units.of(manifest, patients_of(manifest))
     return with_split(manifest, patients, deal(patients.strata[patients.free], shares, random))
 
 
@@ -125,16 +126,16 @@ def with_split(manifest: Manifest, units: Units, split_of_free: NDArray[Any]) ->
     return manifest.with_columns({"split": pa.array(split, pa.string())})
 
 
-def leaks(manifest: Manifest, column: str = "patient") -> list[str]:
-    """The patients (or what another column names) that are in more than one split, sorted."""
-    pairs = manifest.table.select([column, "split"]).drop_null().group_by([column, "split"]).aggregate([])
-    counts = pairs.group_by(column).aggregate([("split", "count")])
-    return sorted(counts.filter(pc.greater(counts["split_count"], 1))[column].to_pylist())
+def leaks(manifest: Manifest, names: pa.Array) -> list[str]:
+    """The units that are in more than one split, sorted. names: the unit of each row (patient, scan), null for none."""
+    pairs = pa.table({"unit": names, "split": manifest.table["split"]}).drop_null().group_by(["unit", "split"])
+    counts = pairs.aggregate([]).group_by("unit").aggregate([("split", "count")])
+    return sorted(counts.filter(pc.greater(counts["split_count"], 1))["unit"].to_pylist())
 
 
 def check_leaks(manifest: Manifest) -> None:
     """Raise UsageError when a patient is in more than one split."""
-    found = leaks(manifest)
+    found = leaks(manifest, patients_of(manifest))
     if found:
         some = ", ".join(found[:NAMED_LEAKS]) + (" ..." if len(found) > NAMED_LEAKS else "")
         raise UsageError(f"Patients are in more than one split ({len(found):,}: {some}); split the Manifest anew.")

@@ -1,0 +1,36 @@
+"""Who each slice is of, over all datasets at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from hemoscope.datasets.manifest import Manifest
+
+
+def patients_of(manifest: Manifest) -> pa.Array:
+    """The patient of each row, null where unknown.
+
+    Collections that were made from another one may name its patients anew, or not at all. Rows with the identifier of
+    one slice are of one patient: they get the first of the names in the order of the alphabet. Rows without a patient
+    get that of their scan.
+    """
+    table = manifest.table
+    patient, names = pd.factorize(table["patient"].to_pandas(), sort=True)
+    slices = pd.factorize(table["sop_instance_uid"].to_pandas())[0]
+    scans = pd.factorize(manifest.scans.to_pandas())[0]
+    # The number of the patient; above those of all patients, one of its own, where unknown.
+    number = np.where(patient >= 0, patient, len(names) + np.arange(len(patient)))
+    while True:  # names can be linked by several slices in a chain
+        before = number.copy()
+        for groups in (patient, slices, scans):
+            lowest = np.full(groups.max(initial=-1) + 2, len(names) + len(patient))
+            np.minimum.at(lowest, groups, number)
+            # A scan tells whose an unknown slice is, but makes no two names one: its own name may not be unique.
+            changing = (groups >= 0) & ((groups is not scans) | (number >= len(names)))
+            number[changing] = lowest[groups[changing]]
+        if (number == before).all():
+            break
+    found = np.array([*names, None], object)[np.minimum(number, len(names))]
+    return pa.array(found, pa.string(), from_pandas=True)
