@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.ct.inputs import InputFile
-from hemoscope.ct.nifti import read_nifti
 from hemoscope.ct.nifti_file import open_volume
 from hemoscope.ct.picture_file import picture_shape
-from hemoscope.ct.scan import Scan
 from hemoscope.ct.sniff import sniff
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.assignments import MAX_MASK_VALUE
 from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.volume_facts import VolumeFile, read_volume_facts
 from hemoscope.reasons import HemoscopeError
 
 FARTHEST_VOXELS = 0.5  # by which the corners of image and mask may lie apart: no voxel is nearer to another's place
@@ -118,15 +117,17 @@ def _read_pictures(pair: Pair, image: InputFile, mask: InputFile) -> ReadPair:
 
 def _read_volumes(pair: Pair, image: InputFile, mask: InputFile) -> ReadPair:
     _check_same_space(pair, image, mask)
-    scan = read_nifti(image, pair.window)
+    facts = read_volume_facts(VolumeFile(pair.root, pair.image, pair.window))
+    if facts.error:
+        raise _UnusableError(Problem.UNREADABLE_FILE, facts.error)
     with open_volume(mask) as (volume, layout):
         stored = _whole_values(pair, np.asarray(volume.dataobj).reshape((*volume.shape, 1)[:3]))
     planes = np.moveaxis(stored, layout.axes[0], 0)
     slices = tuple(
-        MarkedSlice(_pixels(pair, planes[one.frame]), one.frame, number, one.position_mm)
-        for number, one in enumerate(scan.slices)
+        MarkedSlice(_pixels(pair, planes[frame]), frame, number, position)
+        for number, (frame, position) in enumerate(zip(facts.frames, facts.positions_mm, strict=True))
     )
-    return ReadPair(pair.image, slices, *_scale(scan, pair.window))
+    return ReadPair(pair.image, slices, facts.window, facts.hu_low, facts.hu_high)
 
 
 def _check_same_space(pair: Pair, image: InputFile, mask: InputFile) -> None:
@@ -161,12 +162,3 @@ def _pixels(pair: Pair, values: NDArray[np.uint8]) -> dict[int, int]:
         detail = f"{pair.mask} has the value {unnamed[0]} ({counts[unnamed[0]]} pixels), which --values does not name."
         raise _UnusableError(Problem.MASK_VALUE, detail)
     return dict(counts)
-
-
-def _scale(scan: Scan, given: Window | None) -> tuple[str | None, float | None, float | None]:
-    """(window of grey levels, hu_low, hu_high), as in a Manifest."""
-    if scan.window is None:
-        return None, None, None
-    if scan.window == given:
-        return str(given), None, None
-    return None, scan.window.low, scan.window.high

@@ -31,19 +31,19 @@ class SliceRows:
     """Rows in the making.
 
     rows: columns named as in a Manifest, numbers (NaN where unknown) or text (None). sieve: which of them can be used.
-    whole: those of files that hold their scan completely.
+    whole: those of scans that are completely there, as far as the numbers given show; an importer may know more.
     """
 
     def __init__(self, rows: pd.DataFrame, items: Sequence[str], namespace: str) -> None:
         """Name patients `namespace:id`, and series so that no two scans share a name; items: as in a Sieve."""
         self.rows = rows.reset_index(drop=True)
         self.sieve = Sieve(items)
-        self.whole: Flags = np.zeros(len(rows), bool)
         self.remarks: list[str] = []
         if "patient" in rows:
             self.rows["patient"] = _patient_names(self.rows["patient"], namespace)
         self._complete_owners()
         self._tell_series_apart()
+        self.whole: Flags = self._numbered_without_gap()
 
     def text(self, name: str) -> pd.Series:
         """A column of text, None where unknown."""
@@ -80,6 +80,13 @@ class SliceRows:
         self.rows["series"] = (before.str.replace("//", "/") + series).where(series.notna(), None)
         remark = "Several patients or studies have series of one name: they are called patient/study/series."
         self.remarks.append(remark)
+
+    def _numbered_without_gap(self) -> Flags:
+        """Whose scan has slices numbered 0, 1, 2 ... by the table or the names: it is taken to be complete."""
+        scans = self.numbers("slice").groupby(self.text("series").mask(self.rows.duplicated()))
+        count = scans.transform("size")
+        gapless = (count > 1) & (scans.transform("nunique") == count) & (scans.transform("min") == 0)
+        return np.asarray(gapless & (scans.transform("max") == count - 1), bool)
 
 
 def to_manifest(slices: SliceRows, name: str, root: Path, mask_values: Mapping[int, str] | None = None) -> Imported:
@@ -173,15 +180,6 @@ def _scan_labels(
     used = series.where(kept, None)
     of_slices = labels_of_scans(pa.array(used, pa.string(), from_pandas=True), labels)
     incomplete = set(series[~kept & ~again])
-    whole = (slices.whole | _numbered_without_gap(slices, again)) & ~series.isin(incomplete).to_numpy()
+    whole = slices.whole & ~series.isin(incomplete).to_numpy()
     of_slices = np.where(~whole[:, None] & (of_slices == 0), UNKNOWN, of_slices)
     return complete_any(np.where(stated == UNKNOWN, of_slices, stated).astype(np.int8))
-
-
-def _numbered_without_gap(slices: SliceRows, again: Flags) -> Flags:
-    """Whose scan has slices numbered 0, 1, 2 ...: it is taken to be complete."""
-    numbers = slices.numbers("slice").mask(again)
-    scans = numbers.groupby(slices.text("series").mask(again))
-    count = scans.transform("size")
-    gapless = (count > 1) & (scans.transform("nunique") == count) & (scans.transform("min") == 0)
-    return np.asarray(gapless & (scans.transform("max") == count - 1), bool)

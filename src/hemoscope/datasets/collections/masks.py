@@ -60,7 +60,7 @@ def read(
     good = [one for one in good if one.image in said.rows.index]
     rows = _join(_rows(good, pairing.masks), said.rows, folder)
     slices = SliceRows(rows, _items(rows), patients or name)
-    slices.whole = rows["frame"].notna().to_numpy()
+    slices.whole = slices.whole | rows["frame"].notna().to_numpy()
     slices.sieve.found += [*pairing.found, *(one.found for one in reads.values() if one.found), *said.found]
     slices.remarks += said.remarks
     _label(slices, [one.pixels for pair in good for one in pair.slices], meaning, min_pixels or 1)

@@ -1,0 +1,158 @@
+"""Your own files and labels: a CSV whose columns are those of a Manifest; DICOM, NIfTI and pictures in any mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hemoscope.ct.windows import Window
+from hemoscope.datasets.assignments import MASK_VALUES_OPTION, findings_of, read_mask_values
+from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
+from hemoscope.datasets.columns import SCAN_FINDING_NAMES
+from hemoscope.datasets.file_facts import FileFacts, read_file_facts
+from hemoscope.datasets.label_table import (
+    COLUMN_OPTION,
+    TABLE_COLUMNS,
+    LabelTable,
+    read_column_option,
+    read_label_table,
+)
+from hemoscope.datasets.manifest import UNKNOWN
+from hemoscope.datasets.picture_rows import WINDOW_OPTION, use_masks
+from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.sieve import missing_files
+from hemoscope.datasets.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
+from hemoscope.reasons import UsageError
+
+
+def read(
+    root: Path,
+    name: str,
+    jobs: int,
+    on_progress: OnProgress,
+    table: Path,
+    column: Sequence[str] = (),
+    window: str | None = None,
+    values: str | None = None,
+    patients: str | None = None,
+) -> Imported:
+    """Read a table and, for what it leaves out, the headers of the files that it names.
+
+    Raises UsageError where the table has a column that a Manifest has not, or no `path`, or where the window is said
+    twice.
+    """
+    given = _read_table(table, column, window)
+    paths = given.rows["path"]
+    missing = paths.notna().to_numpy() & missing_files(root, paths.fillna("").tolist())
+    there = paths.notna().to_numpy() & ~missing & ~given.rows.index.isin(list(given.wrong))
+    windows = dict(zip(paths[there], given.rows["window"][there], strict=True))
+    facts = read_file_facts(root, windows, jobs, on_progress)
+    rows = _expand(given.rows.assign(missing=missing), facts)
+    slices = replace(given, rows=_complete(rows)).slices(patients or name)
+    # numbers that were only counted here do not show that a scan is complete; a whole file does
+    slices.whole = slices.whole | rows["expanded"].to_numpy(bool)
+    slices.rows["slice"] = _first_known(rows, "slice").to_numpy()
+    _sort_out(slices, rows, facts)
+    mask_values = findings_of(read_mask_values(values)) if values else {}
+    use_masks(slices, root, mask_values)
+    return to_manifest(slices, name, root, mask_values)
+
+
+def _read_table(path: Path, column: Sequence[str], window: str | None) -> LabelTable:
+    """The table, with the columns `frame` and `window` in any case."""
+    table = read_label_table(path, read_column_option(column))
+    if table.unused:
+        known = ", ".join(TABLE_COLUMNS)
+        raise UsageError(
+            f"{path} has the column {table.unused[0]}; the known ones are {known}. Take it out or rename it."
+        )
+    if "path" not in table.rows:
+        raise UsageError(f"{path} has no column path, which names the file of each row from the root on.")
+    if window and "window" in table.rows:
+        raise UsageError("The window is said by --window and by a column of the table: leave out one of them.")
+    shown = str(Window.from_text(window)) if window else None
+    added = {name: value for name, value in (("frame", np.nan), ("window", shown)) if name not in table.rows}
+    return replace(table, rows=table.rows.assign(**added).astype({"window": object}))
+
+
+def _expand(rows: pd.DataFrame, facts: FileFacts) -> pd.DataFrame:
+    """One row a slice: a row without `frame` becomes all slices of its file.
+
+    What the files say is in columns that end in `_file`; `expanded`: the row was one of a file of several slices.
+    """
+    said = facts.rows.rename(columns={name: f"{name}_file" for name in facts.rows if name not in ("path", "frame")})
+    said["frame"] = said["frame"].astype(float)
+    rows = rows.reset_index(names="row").astype({"path": object})
+    all_slices, one_slice = rows[rows["frame"].isna()], rows[rows["frame"].notna()]
+    parts = [
+        all_slices.drop(columns="frame").merge(said, on="path", how="left"),
+        one_slice.merge(said, on=["path", "frame"], how="left"),
+    ]
+    several = [part["frames_file"].astype(float) > 1 for part in parts]
+    parts[0]["expanded"], parts[1]["expanded"] = several[0], False
+    together = pd.concat([part for part in parts if len(part)])
+    return together.sort_values("row", kind="stable").set_index("row")
+
+
+def _complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a Manifest: what the table says, and what the files say where it says nothing.
+
+    The number of a slice stays as the table gives it. The window is that of pictures and of volumes of grey levels.
+    """
+    known = rows[[name for name in rows if name in TABLE_COLUMNS]].copy()
+    for name in (name.removesuffix("_file") for name in rows if name.endswith("_file")):
+        if name in TABLE_COLUMNS and name not in ("slice", "window"):
+            known[name] = _first_known(rows, name)
+    is_picture = rows["kind_file"] == "picture"
+    known["window"] = rows["window"].where(is_picture, rows["window_file"].where(rows["window_file"].notna(), None))
+    known["frame"] = rows["frame"].where(rows["frames_file"].astype(float) > 1)
+    if "slice" in known:
+        known["slice"] = known["slice"].mask(rows["expanded"])
+    return known
+
+
+def _first_known(rows: pd.DataFrame, name: str) -> pd.Series:
+    """What the table says, else what the file says; of a file that one row stands for, what the file says."""
+    of_file = rows[f"{name}_file"]
+    if name not in rows:
+        return of_file
+    if name in ("slice", "position_mm"):
+        return rows[name].where(rows[name].notna() & ~rows["expanded"].astype(bool), of_file)
+    return rows[name].where(rows[name].notna(), of_file)
+
+
+def _sort_out(slices: SliceRows, rows: pd.DataFrame, facts: FileFacts) -> None:
+    """Keep out what cannot be used; rows: as `_expand` gives them, in the order of the slices."""
+    sieve, path = slices.sieve, rows["path"]
+    labelled = (slices.labels() != UNKNOWN).any(axis=1)
+    of_scan = (slices.labels(SCAN_FINDING_NAMES) != UNKNOWN).any(axis=1) & slices.text("series").notna().to_numpy()
+    sieve.report(path.isna().to_numpy() & ~of_scan, Problem.BAD_ROW, "It has neither a path nor a scan with labels.")
+    sieve.report(rows["missing"].to_numpy(bool), Problem.MISSING_FILE, "There is no such file below the root.")
+    unusable = path.isin(list(facts.unusable)).to_numpy() & sieve.kept
+    sieve.found += [Found(Problem.UNREADABLE_FILE, one, facts.unusable[one]) for one in path[unusable].unique()]
+    sieve.kept &= ~unusable
+    detail = "It labels slices of a file of several: give the frame of each, or label the scan (scan_any ...)."
+    sieve.report(rows["expanded"].to_numpy(bool) & labelled, Problem.BAD_ROW, detail)
+    beyond = path.notna() & rows["kind_file"].isna()
+    sieve.report(beyond.to_numpy(), Problem.BAD_ROW, "Its file has no such frame.")
+    unknown = (rows["kind_file"] == "picture") & slices.text("window").isna().to_numpy()
+    sieve.report(unknown.to_numpy(), Problem.BAD_ROW, "The window of its picture is not given (--window).")
+
+
+COLLECTION = Collection(
+    name="csv",
+    title="Your own files and labels: a CSV whose columns are those of a Manifest.",
+    read=read,
+    options=(
+        Option("--table", "The CSV: a row a slice, or a row a file of several slices.", Path, metavar="CSV",
+               required=True),
+        COLUMN_OPTION,
+        WINDOW_OPTION,
+        MASK_VALUES_OPTION,
+        PATIENTS_OPTION,
+    ),
+)  # fmt: skip
