@@ -36,8 +36,8 @@ def cut_windows(hu: Tensor, level_hu: Tensor, width_hu: Tensor) -> Tensor:
     """
     low = (level_hu - width_hu / 2).to(hu.device, hu.dtype)[:, None, :, None, None]
     steps = (255 / width_hu).to(hu.device, hu.dtype)[:, None, :, None, None]
-    grey = ((hu[:, :, None] - low) * steps).round_().clamp_(0, 255)
-    return grey.flatten(1, 2) / 255
+    grey = (hu[:, :, None] - low).mul_(steps).round_().clamp_(0, 255).div_(255)
+    return grey.flatten(1, 2)
 
 
 def brighten(grey: Tensor, amount: Tensor) -> Tensor:

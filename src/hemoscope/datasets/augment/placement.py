@@ -53,16 +53,20 @@ def place(images: Tensor, placement: Placement, fill: float, interpolation: Inte
 
     Slices that are only mirrored, or left as they are, are not interpolated: their values stay exactly.
     """
-    mirrored = placement.mirrored.to(images.device)[:, None, None, None]
-    images = torch.where(mirrored, images.flip(-1), images)
     moved = (placement.degrees != 0) | (placement.scale != 1) | (placement.shift != 0).any(dim=1)
-    which = moved.nonzero().squeeze(1)
-    if not len(which):
-        return images
-    theta = _slice_matrices(placement, images.shape[-2:])[which].to(images.device, images.dtype)
-    which = which.to(images.device)
-    images[which] = _sample(images[which], theta, fill, interpolation)
-    return images
+    flipped = (placement.mirrored & ~moved).nonzero().squeeze(1).to(images.device)
+    sampled = moved.nonzero().squeeze(1).to(images.device)
+    placed = images.clone()
+    if len(flipped):
+        placed[flipped] = images[flipped].flip(-1)
+    if len(sampled):
+        theta = _slice_matrices(placement, images.shape[-2:])[moved].to(images.device, images.dtype)
+        x, y = _places(images.shape[-1], images), _places(images.shape[-2], images)
+        # Coordinates first: 20 times as fast as affine_grid, and sampled as fast.
+        grid = (theta[..., 0, None] * x + theta[..., 2, None])[:, :, None] + (theta[..., 1, None] * y)[..., None]
+        values = _sample(images[sampled] - fill, grid.permute(0, 2, 3, 1), interpolation)
+        placed[sampled] = values.add_(fill)
+    return placed
 
 
 def place_scan(
@@ -80,25 +84,27 @@ def place_scan(
         scan = scan.flip(-1)
     if not placement.degrees and not any(placement.shift):
         return scan
-    slices, channels, rows, columns = scan.shape
-    theta = _scan_matrix(placement, spacing_mm, (slices, rows, columns)).to(scan.device)
-    volume = (scan - fill).transpose(0, 1)[None]  # (1, C, S, H, W)
-    parts = []
+    slices, _, rows, columns = scan.shape
+    theta = _scan_matrix(placement, spacing_mm, (slices, rows, columns)).to(scan.device, scan.dtype)
+    x, y, z = (_places(count, scan) for count in (columns, rows, slices))
+    within = (theta[:, 0, None] * x + theta[:, 3:])[:, None] + (theta[:, 1, None] * y)[..., None]  # (xyz, H, W)
+    volume = scan.transpose(0, 1)[None] - fill  # (1, C, S, H, W)
+    moved = torch.empty_like(scan)
     for start in range(0, slices, CHUNK):
-        size = min(CHUNK, slices - start)
-        of_part = torch.eye(4, dtype=theta.dtype, device=theta.device)
-        of_part[2, 2], of_part[2, 3] = size / slices, (2 * start + size) / slices - 1
-        matrix = (theta @ of_part)[None, :3].to(scan.dtype)
-        grid = functional.affine_grid(matrix, [1, channels, size, rows, columns], align_corners=False)
-        part = functional.grid_sample(volume, grid, mode=interpolation, align_corners=False)
-        parts.append(part[0].transpose(0, 1))
-    return torch.cat(parts) + fill
+        part = slice(start, start + CHUNK)
+        grid = within[:, None] + (theta[:, 2, None] * z[part])[..., None, None]  # (xyz, s, H, W)
+        moved[part] = _sample(volume, grid.permute(1, 2, 3, 0)[None], interpolation)[0].transpose(0, 1)
+    return moved.add_(fill)
 
 
-def _sample(images: Tensor, theta: Tensor, fill: float, interpolation: Interpolation) -> Tensor:
-    """Sample [n, channel, row, column] at `theta` [n, 2, 3]; grid_sample pads with 0, so `fill` is made 0 for it."""
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return functional.grid_sample(images - fill, grid, mode=interpolation, align_corners=False) + fill
+def _sample(above_fill: Tensor, grid: Tensor, interpolation: Interpolation) -> Tensor:
+    """Sample at `grid`, -1 to 1 over the picture. Outside is 0: so the values are given as above what fills it."""
+    return functional.grid_sample(above_fill, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
+
+
+def _places(count: int, like: Tensor) -> Tensor:
+    """Centres of `count` pixels, -1 to 1 from the first's outer edge to the last's."""
+    return (torch.arange(count, dtype=like.dtype, device=like.device) * 2 + 1) / count - 1
 
 
 def _slice_matrices(placement: Placement, size: torch.Size) -> Tensor:
@@ -108,6 +114,7 @@ def _slice_matrices(placement: Placement, size: torch.Size) -> Tensor:
     turn = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], -2)  # (n, x y, x y)
     half = torch.tensor([size[1] / 2, size[0] / 2], dtype=torch.float64)  # pixels (x, y)
     shift = placement.shift.double().flip(-1)
+    turn[:, 0] = torch.where(placement.mirrored[:, None], -turn[:, 0], turn[:, 0])
     offset = -(turn @ shift[:, :, None])
     return torch.cat([turn * half / half[:, None], offset / half[:, None]], -1)
 
@@ -115,15 +122,12 @@ def _slice_matrices(placement: Placement, size: torch.Size) -> Tensor:
 def _scan_matrix(
     placement: ScanPlacement, spacing_mm: tuple[float, float, float], shape: tuple[int, int, int]
 ) -> Tensor:
-    """Matrix [4, 4] as `_slice_matrices` for (column, row, slice, 1)."""
+    """Matrix [3, 4] as one of `_slice_matrices`, for (column, row, slice)."""
     spacing = torch.tensor(spacing_mm[::-1], dtype=torch.float64)
     half = torch.tensor(shape[::-1], dtype=torch.float64) / 2
     turn = _rotation(placement.axis, placement.degrees) * spacing / spacing[:, None]  # in voxels
     shift = torch.tensor(placement.shift[::-1], dtype=torch.float64)
-    matrix = torch.eye(4, dtype=torch.float64)
-    matrix[:3, :3] = turn * half / half[:, None]
-    matrix[:3, 3] = -(turn @ shift) / half
-    return matrix
+    return torch.cat([turn * half / half[:, None], (-(turn @ shift) / half)[:, None]], -1)
 
 
 def _rotation(axis: int, degrees: float) -> Tensor:
