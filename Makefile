@@ -3,9 +3,10 @@ PYTHON := $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DATA := ../shared/data
 BENCHMARKS := detect_35_slices cold_start thin_320_slices jpeg2000
 
-.PHONY: help demo test test-slow pytest lint bench lock clean
+.PHONY: help demo test test-slow pytest lint dataset bench lock clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -29,6 +30,9 @@ lint: $(VENV)/dev.stamp  ## format, style, types and the imports between rooms
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+dataset: $(VENV)/dev.stamp  ## the Manifest, slice store, tables and contact sheet of the collections in DATA, to data/
+	@$(BIN)/python scripts/collections_at_hand.py $(DATA) data
+
 bench: $(VENV)/dev.stamp  ## every claim of speed, as a ratio; figures go to benchmarks/results/
 	@set -e; for claim in $(BENCHMARKS); do $(BIN)/python benchmarks/$$claim.py; done
 
@@ -42,7 +46,7 @@ LOCK := --quiet --upgrade --strip-extras --generate-hashes --no-emit-index-url -
 	--no-emit-find-links --no-emit-options
 
 clean:  ## remove the environment, caches and the demo's output
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo data build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/pip.stamp:
 ifeq ($(PYTHON),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,10 @@ from hemoscope.cli.options import InOrder, debug_option, jobs_option
 from hemoscope.reasons import UsageError
 
 if TYPE_CHECKING:
+    from hemoscope.datasets.description import Table
     from hemoscope.datasets.store import SliceStore
 
 MANIFEST = click.Path(path_type=Path)
-PREVIEW_ROWS = 40  # of a table on the terminal; the files that --out writes hold all
 
 
 @click.group(cls=InOrder, short_help="Turn labelled collections into a Manifest and a slice store.")
@@ -145,5 +146,20 @@ def describe(manifest: Path, store: Path | None, out: Path | None) -> None:
         say(console(), f"The tables and plots are in {out}.")
 
 
-def _print_tables(tables: object) -> None:
-    raise NotImplementedError
+def _print_tables(tables: Sequence[Table]) -> None:
+    """The tables, each with what it follows and counts."""
+    from rich.text import Text
+
+    from hemoscope.cli.screen import console, plain_table, say
+    from hemoscope.datasets.description import is_numeric, text
+
+    screen = console()
+    for table in tables:
+        say(screen, f"\n{table.title}" + (f" (after {table.source})" if table.source else ""), style="bold")
+        numbers = [name for place, name in enumerate(table.columns) if is_numeric(table, place)]
+        shown = plain_table(*table.columns, right=numbers, gap=1)
+        for row in table.rows:
+            shown.add_row(*(Text(text(cell)) for cell in row))
+        screen.print(shown)
+        if table.note:
+            say(screen, table.note)
