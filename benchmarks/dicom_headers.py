@@ -1,4 +1,4 @@
-"""Claim: a scan of many DICOM headers that is checked and resumable takes under three times as long as plain pydicom.
+"""Claim: at least 300 DICOM headers a second and core are checked, and kept so that a stopped scan goes on.
 
 Files with the few elements that RSNA 2019 has, in the disk cache. Plain pydicom reads the same values in a loop, checks
 nothing and keeps nothing. The second scan reads what the first one kept.
@@ -7,6 +7,7 @@ nothing and keeps nothing. The second scan reads what the first one kept.
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 import warnings
 from pathlib import Path
@@ -71,7 +72,7 @@ def main() -> None:
             },
             REPEATS,
         )
-    files = {name: FILES / min(values) for name, values in seconds.items()}
+    files = {name: FILES / statistics.median(values) for name, values in seconds.items()}
     report(
         "dicom headers: 1,500 files",
         seconds,

@@ -225,7 +225,7 @@ COLLECTION = Collection(
     title="RSNA 2019 Intracranial Hemorrhage Detection",
     read=read_rsna2019,
     options=(
-        Option("--stage", "1 or 2, where the folder holds both stages"),
-        Option("--metadata", "Parquet or CSV with the patient, study, series and position of each slice", kind=Path),
+        Option("--stage", "1 or 2, where the folder holds both stages."),
+        Option("--metadata", "Parquet or CSV with the patient, study, series and position of each slice.", kind=Path),
     ),
 )
