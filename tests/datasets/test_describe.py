@@ -18,6 +18,7 @@ from hemoscope.datasets.merge import merge
 from hemoscope.datasets.paper_tables import wong_labels, wong_numbers
 from hemoscope.datasets.schemes import split
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.reasons import UsageError
 
 # Wong 2019, Table 2
 WONG_FILES = {"epidural": 3_145, "intraparenchymal": 36_118, "intraventricular": 26_205, "subarachnoid": 35_675,
@@ -140,6 +141,13 @@ def test_a_leaking_split_is_told_with_its_count(small: Manifest) -> None:
     assert "1 of 4 patients are in more than one split" in str(facts["caveat"])
     clean = dict(describe_split(split(small, "holdout:50/25/25", 4))[0].rows)
     assert (clean["patients in more than one split"], clean["caveat"]) == (0, "none")
+
+
+def test_a_leak_without_the_excuse_of_a_paper_is_an_error(small: Manifest) -> None:
+    leaking = small.with_columns({"split": ["train", "test"] + ["train"] * 7})
+    with pytest.raises(UsageError, match=r"more than one split \(1: p:1\)"):
+        describe(leaking)
+    assert describe(split(small, "wong2019", 4))
 
 
 def test_contradictions_and_unknowns_are_listed(small: Manifest) -> None:

@@ -13,13 +13,17 @@ from hemoscope.datasets.paper_splits import scan_names
 from hemoscope.datasets.paper_tables import paper_tables
 from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.schemes import SCHEMES
-from hemoscope.datasets.split import leaks
+from hemoscope.datasets.split import check_leaks, leaks
 from hemoscope.datasets.store import SliceStore
 from hemoscope.findings import FINDING_NAMES
 
 
 def describe(manifest: Manifest, store: SliceStore | None = None) -> list[Table]:
-    """All tables of a Manifest; its slice store adds the search for pictures that two patients share."""
+    """All tables of a Manifest; its slice store adds the search for pictures that two patients share.
+
+    Raises UsageError when a patient is in more than one split, unless that is the caveat of a paper's own split.
+    """
+    check_leaks(manifest)
     rows = Rows.of(manifest)
     general = [by_dataset(manifest, rows), findings_by_dataset(rows)]
     papers = paper_tables(manifest, rows)

@@ -65,9 +65,9 @@ def split(manifest: Manifest, scheme: str, seed: int) -> Manifest:
     paper = SCHEMES.get(scheme)
     done = paper.split(fresh, random) if paper else split_patients(fresh, _shares(scheme, fresh), random)
     caveat = _caveat(paper, done) if paper else ""
-    if not caveat:
-        check_leaks(done)
-    return replace(done, split=Split(scheme, seed, caveat))
+    done = replace(done, split=Split(scheme, seed, caveat))
+    check_leaks(done)
+    return done
 
 
 def _caveat(paper: Scheme, manifest: Manifest) -> str:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.patients import patients_of
-from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -60,16 +59,17 @@ class Units:
 
     @property
     def strata(self) -> NDArray[Any]:
-        """The stratum of each unit: its dataset and the rarest of its findings, counted over all units."""
-        rarest = np.full(len(self), "none", object)
-        by_frequency = np.argsort(-self.positive.sum(axis=0), kind="stable")
-        for finding in by_frequency:  # the rarest is written last
-            rarest[self.positive[:, finding]] = FINDING_NAMES[finding]
-        return np.asarray(self.dataset + "/" + rarest)
+        """The stratum of each unit: its dataset and its findings, as `dataset/010001`, the rarest of all units first.
+
+        In the order of the alphabet, units that share the rarest finding follow each other.
+        """
+        rarest_first = np.argsort(self.positive.sum(axis=0), kind="stable")
+        marks = np.where(self.positive[:, rarest_first], "1", "0").astype(object)
+        return np.asarray(self.dataset + "/" + marks.sum(axis=1))
 
 
 def deal(strata: NDArray[Any], shares: Mapping[str, float], random: np.random.Generator) -> NDArray[Any]:
-    """Deal units out to splits, so that each gets its share of all and, within one or two, of every stratum.
+    """Deal units out to splits, so that each gets its share of all and, within one or two, of neighbouring strata.
 
     shares: fractions that add up to 1. Units are put in random order within their stratum; each goes to the split that
     is furthest behind its share (largest deficit), the deficits running on from one stratum to the next. The sizes of
@@ -134,7 +134,9 @@ def leaks(manifest: Manifest, names: pa.Array) -> list[str]:
 
 
 def check_leaks(manifest: Manifest) -> None:
-    """Raise UsageError when a patient is in more than one split."""
+    """Raise UsageError when a patient is in more than one split, unless that is the caveat of a paper's own split."""
+    if manifest.split and manifest.split.caveat:
+        return
     found = leaks(manifest, patients_of(manifest))
     if found:
         some = ", ".join(found[:NAMED_LEAKS]) + (" ..." if len(found) > NAMED_LEAKS else "")
