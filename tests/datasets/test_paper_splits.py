@@ -161,3 +161,9 @@ def test_on_real_metadata_scans_stay_whole_and_unknown_ones_train(shared_data: P
 def test_every_scheme_of_a_paper_names_its_source() -> None:
     assert list(SCHEMES) == ["burduja2020", "efficientclass2021", "wong2019", "ye2019", "patel2019"]
     assert all(scheme.unit in ("patient", "scan", "slice") and scheme.source for scheme in SCHEMES.values())
+
+
+def test_the_document_has_every_scheme() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "datasets" / "splits.md").read_text()
+    for scheme in SCHEMES.values():
+        assert f"| `{scheme.name}` | {scheme.unit} | {scheme.rule} | {scheme.source} |" in page
