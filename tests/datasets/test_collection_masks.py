@@ -12,11 +12,13 @@ import pytest
 
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.nifti import read_nifti
+from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.prepare import prepare_slice
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.datasets.collection import Imported
 from hemoscope.datasets.collections.masks import COLLECTION
 from hemoscope.datasets.problems import Problem, count_problems
+from hemoscope.datasets.read_slices import SlicePixels, read_slices, slice_sources
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
@@ -114,13 +116,13 @@ def test_the_front_of_the_head_is_up_once_the_orientation_is_followed(bhsd: Impo
         for path in sorted((shared_data / "rsna_hu_pictures" / "images").glob("*/*.png"))[::2]
     ]
     closer: dict[str, list[float]] = {"LA": [], "LP": []}
-    for row in bhsd.manifest.table.to_pylist():
-        hu = from_grey(
-            cv2.imread(str(shared_data / "bhsd_images" / row["path"]), cv2.IMREAD_GRAYSCALE), Window(127.5, 255)
-        )
-        shown = hu[::-1] if row["patient_orientation"] == "LA" else hu
-        likeness = [np.max(np.stack(upright) @ features(view)) for view in (shown, shown[::-1])]
-        closer[row["patient_orientation"]].append(likeness[0] - likeness[1])
+    orientations = bhsd.manifest.table["patient_orientation"].to_pylist()
+    with Decoder(1) as decoder:
+        for number, read_one in read_slices(slice_sources(bhsd.manifest), decoder):
+            assert isinstance(read_one, SlicePixels)
+            shown = from_grey(read_one.pixels, Window(127.5, 255))
+            likeness = [np.max(np.stack(upright) @ features(view)) for view in (shown, shown[::-1])]
+            closer[orientations[number]].append(likeness[0] - likeness[1])
     assert (len(closer["LA"]), len(closer["LP"])) == (17, 13)
     for differences in closer.values():
         assert np.mean(differences) > 0.01

@@ -15,6 +15,7 @@ from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import Option
 from hemoscope.datasets.columns import COLUMNS
 from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.read_slices import PICTURE_FLIPS
 from hemoscope.datasets.slice_rows import SliceRows
 from hemoscope.datasets.tables import numbers, whole_numbers
 from hemoscope.reasons import UsageError
@@ -24,7 +25,6 @@ POSTERIOR_UP = "posterior_up"  # 0 or 1, a plainer word for patient_orientation 
 # What one cell can hold: every column but the name of the dataset and the lists.
 _TYPES = {column.name: column.type for column in COLUMNS if not pa.types.is_nested(column.type)}
 TABLE_COLUMNS: tuple[str, ...] = (*(name for name in _TYPES if name != "dataset"), POSTERIOR_UP)
-PICTURE_ORIENTATIONS = ("LP", "LA", "RP", "RA")
 FIRST_ROW = 2  # of the data, as spreadsheets count: the names of the columns are in row 1
 
 COLUMN_OPTION = Option(
@@ -110,8 +110,12 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[Found]]:
             detail = f"It has {len(line)} cells for {len(header)} columns."
             found.append(Found(Problem.BAD_ROW, f"{path.name} row {number}", detail))
     cells = pd.DataFrame(kept, columns=header, index=numbers_of, dtype=object)
-    cells = cells.apply(lambda column: column.str.strip()).replace(dict.fromkeys(UNKNOWN_CELLS, ""))
-    return cells, found
+    return cells.apply(_stripped), found
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    stripped = column.str.strip()
+    return stripped.mask(stripped.isin(UNKNOWN_CELLS), "")
 
 
 def _choose(path: Path, cells: pd.DataFrame, sources: Mapping[str, str]) -> tuple[dict[str, pd.Series], set[str]]:
@@ -165,7 +169,7 @@ def _checked(name: str, cells: pd.Series) -> tuple[object, object, str]:
     if name == "sex":
         return texts, ~cells.isin(["F", "M"]), "F or M"
     if name == "patient_orientation":
-        return texts, ~cells.isin(list(PICTURE_ORIENTATIONS)), f"one of {', '.join(PICTURE_ORIENTATIONS)}"
+        return texts, ~cells.isin(list(PICTURE_FLIPS)), f"one of {', '.join(PICTURE_FLIPS)}"
     return texts, np.zeros(len(cells), bool), "text"
 
 

@@ -138,25 +138,20 @@ def _repeats(slices: SliceRows) -> Flags:
 def _order(slices: SliceRows) -> pd.Series:
     """Numbers of the slices from foot to head: by position where the table gives none, or counts from the head."""
     series, numbers, positions = slices.text("series"), slices.numbers("slice"), slices.numbers("position_mm")
-    scans = series.groupby(series).groups
-    down = {name for name, rows in scans.items() if _run_down(numbers[rows], positions[rows])}
-    if down:
-        sentence = f"{len(down):,} scans were numbered from head to foot, as their positions show; they are renumbered."
+    numbered = numbers.notna().groupby(series).transform("all").eq(True)
+    placed = positions.notna().groupby(series).transform("all").eq(True)
+    steps = positions.loc[numbers.sort_values(kind="stable").index].groupby(series).diff()
+    falling = (steps < 0).where(steps.notna()).astype(float).groupby(series).transform("mean").reindex(series.index)
+    down = numbered & placed & (falling > 0.5)
+    if down.any():
+        count = series[down].nunique()
+        sentence = f"{count:,} scans were numbered from head to foot, as their positions show; they are renumbered."
         slices.remarks.append(sentence)
-    unnumbered = {name for name, rows in scans.items() if numbers[rows].isna().any() and positions[rows].notna().all()}
     ranks = positions.groupby(series).rank(method="first") - 1
-    numbers = ranks.where(series.isin(down | unnumbered), numbers)
+    numbers = ranks.where(placed & (down | ~numbered), numbers)
     unordered = series.notna() & numbers.isna() & slices.text("path").notna()
     slices.sieve.report(unordered.to_numpy(), Problem.NO_POSITION, "Neither its number nor its position is given.")
     return numbers
-
-
-def _run_down(numbers: pd.Series, positions: pd.Series) -> bool:
-    """Whether all slices have a number and a position, and positions fall while numbers grow."""
-    if numbers.isna().any() or positions.isna().any() or len(numbers) < 2:
-        return False
-    steps = np.diff(positions[numbers.sort_values().index])
-    return bool((steps < 0).mean() > 0.5)
 
 
 def _stated_scan_labels(slices: SliceRows) -> NDArray[np.int8]:
