@@ -86,7 +86,8 @@ def scan_headers(
     tables = [kept]
     if unread:
         _make_folder(cache)
-    for table, problems in in_processes(_scan_chunk, list(_chunks(root, cache, unread)), jobs):
+    chunks = list(_chunks(root, cache, unread))
+    for table, problems in in_processes(_scan_chunk, chunks, max(1, min(jobs, len(chunks)))):
         tables.append(table)
         found += problems
         done += len(table["path"].unique()) + len(problems)

@@ -5,28 +5,41 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from hemoscope.reasons import UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def in_processes(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
+def in_processes(work: Callable[[Task], Result], tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
     """Yield the result of each task when it is done, in any order; one job works in this process.
 
-    work: a function at the top level of a module. What it raises is raised here; what has not begun is then dropped.
+    work: a function at the top level of a module. tasks: made as they are needed, a few at a time. What `work` raises
+    is raised here, and what has not begun is dropped; UsageError when a process was killed.
     """
-    jobs = min(jobs, len(tasks))
-    if jobs <= 1:
+    if jobs == 1:
         yield from map(work, tasks)
         return
     # Not fork: threads of Arrow and OpenCV do not survive it.
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    pending: set[Future[Result]] = set()
     try:
-        for future in as_completed([pool.submit(work, task) for task in tasks]):
-            yield future.result()
+        for task in tasks:
+            pending.add(pool.submit(work, task))
+            if len(pending) >= 2 * jobs:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
+    except BrokenProcessPool as error:
+        sentence = "A process was killed, most likely for want of memory: start again with fewer --jobs."
+        raise UsageError(sentence) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
