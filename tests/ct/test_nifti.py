@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scan_writers import affine_of, places_of, write_nifti
 
+from hemoscope.ct.inputs import InputFile
+from hemoscope.ct.nifti import read_nifti
 from hemoscope.ct.read import read_scan, read_scans
 from hemoscope.ct.scan import Scan
 from hemoscope.ct.windows import Window
@@ -235,6 +237,16 @@ def test_what_follows_the_volume_is_not_unpacked(tmp_path, head):
         for _ in itertools.repeat(None, 64):
             stream.write(bytes(1 << 20))
     np.testing.assert_array_equal(read_scan(bomb).hu, head)
+
+
+@pytest.mark.parametrize("length", [0, 3, 4, 100, 347])
+def test_a_file_shorter_than_a_header_is_refused(tmp_path, examples, length):
+    volume = gzip.decompress((examples / "physionet_ct_ich" / "patient_052.nii.gz").read_bytes())
+    path = tmp_path / "head.nii"
+    path.write_bytes(volume[:length])
+    with pytest.raises(HemoscopeError) as error:
+        read_nifti(InputFile(path, path.name, length), None)
+    assert error.value.reason is Reason.NOT_READABLE
 
 
 @pytest.mark.parametrize("cut", [1, 10, 200, 400, 3000])

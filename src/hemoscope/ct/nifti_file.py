@@ -59,12 +59,13 @@ def open_volume(file: InputFile) -> Iterator[tuple[Nifti1Image, Layout]]:
     from nibabel.filebasedimages import ImageFileError
     from nibabel.imageglobals import LoggingOutputSuppressor
     from nibabel.spatialimages import HeaderDataError, HeaderTypeError
+    from nibabel.wrapstruct import WrapStructError
 
     try:
         with LoggingOutputSuppressor(), _open(file) as stream:
             image = _image(file, stream)
             yield image, _layout(file, image)
-    except (*DAMAGED, ImageFileError, HeaderDataError, HeaderTypeError) as error:
+    except (*DAMAGED, ImageFileError, HeaderDataError, HeaderTypeError, WrapStructError) as error:
         raise volume_error(Reason.NOT_READABLE, file, f"is damaged or not NIfTI ({error})") from error
 
 
