@@ -120,6 +120,15 @@ def test_pictures_need_their_window(examples: Path, tmp_path: Path) -> None:
         read(tmp_path, write(tmp_path, "path,window\na.png,40/80\n"), window="40/80")
 
 
+def test_files_of_hu_may_stand_beside_pictures_without_a_window(examples: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), to_grey(read_scan(examples / NIFTI).hu[5], BRAIN))
+    shutil.copy(examples / NIFTI, tmp_path / "n.nii.gz")
+    table = write(tmp_path, "path,frame,window\na.png,,40/80\nn.nii.gz,3,\nn.nii.gz,4,40/80\n")
+    rows = read(tmp_path, table).manifest.table.to_pylist()
+    shown = {(row["path"], row["frame"]): (row["window"], row["hu_high"]) for row in rows}
+    assert shown == {("a.png", None): ("40/80", None), ("n.nii.gz", 3): (None, 100), ("n.nii.gz", 4): (None, 100)}
+
+
 def test_a_scan_of_which_only_labels_are_known_is_a_row_without_file(tmp_path: Path) -> None:
     imported = read(tmp_path, write(tmp_path, "path,patient,series,scan_any\n,1,A,1\n,2,B,0\n,3,C,\n"))
     assert imported.manifest.table["series"].to_pylist() == ["A", "B"]
@@ -176,6 +185,7 @@ n.nii.gz,3,,1,young
         ("any\n1\n", "has no column path"),
         ("path,path\na,b\n", "names a column twice"),
         ("", "no row of column names"),
+        ("path,any\n", "no row with a cell for each"),
     ],
 )
 def test_wrong_tables_are_one_sentence(tmp_path: Path, text: str, words: str) -> None:

@@ -109,6 +109,8 @@ def _read_cells(path: Path) -> tuple[pd.DataFrame, list[Found]]:
         elif line:
             detail = f"It has {len(line)} cells for {len(header)} columns."
             found.append(Found(Problem.BAD_ROW, f"{path.name} row {number}", detail))
+    if not kept:
+        raise UsageError(f"{path} has no row with a cell for each of its {len(header)} columns.")
     cells = pd.DataFrame(kept, columns=header, index=numbers_of, dtype=object)
     return cells.apply(_stripped), found
 

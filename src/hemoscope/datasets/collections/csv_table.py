@@ -49,7 +49,8 @@ def read(
     paths = given.rows["path"]
     missing = paths.notna().to_numpy() & missing_files(root, paths.fillna("").tolist())
     there = paths.notna().to_numpy() & ~missing & ~given.rows.index.isin(list(given.wrong))
-    windows = dict(zip(paths[there], given.rows["window"][there], strict=True))
+    shown = given.rows["window"].astype(object).where(given.rows["window"].notna(), None)
+    windows = dict(zip(paths[there], shown[there], strict=True))
     facts = read_file_facts(root, windows, jobs, on_progress)
     rows = _expand(given.rows.assign(missing=missing), facts)
     slices = replace(given, rows=_complete(rows)).slices(patients or name)
