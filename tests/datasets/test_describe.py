@@ -94,7 +94,7 @@ def test_datasets_count_patients_beside_slices(small: Manifest) -> None:
                                  "labelled slices", "labelled scans", "windows")  # fmt: skip
     assert [tuple(row) for row in table.rows] == [
         ("one", 3, 4, 7, 1, 1, 6, 4, "40/80"),
-        ("two", 2, 2, 0, 0, 0, 0, 2, "HU"),
+        ("two", 2, 2, 0, 0, 0, 0, 2, None),
     ]
 
 

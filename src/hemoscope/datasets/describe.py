@@ -17,6 +17,8 @@ from hemoscope.datasets.split import check_leaks, leaks
 from hemoscope.datasets.store import SliceStore
 from hemoscope.findings import FINDING_NAMES
 
+MOST_WINDOWS = 4  # of a dataset that are named
+
 
 def describe(manifest: Manifest, store: SliceStore | None = None) -> list[Table]:
     """All tables of a Manifest; its slice store adds the search for pictures that two patients share.
@@ -42,8 +44,8 @@ def _split_tables(manifest: Manifest, rows: Rows) -> list[Table]:
 
 def by_dataset(manifest: Manifest, rows: Rows) -> Table:
     """Patients, scans and slices of each dataset, how many of them are labelled, and the windows of its pictures."""
-    pictures = manifest.table.select(["dataset", "window"]).to_pandas().fillna({"window": "HU"})
-    shown = pictures.drop_duplicates().groupby("dataset")["window"].agg(list)
+    files = manifest.table.select(["dataset", "window"]).filter(manifest.table["path"].is_valid())
+    windows = files.to_pandas().fillna({"window": "HU"}).drop_duplicates().groupby("dataset")["window"].agg(list)
     body: list[tuple[Cell, ...]] = []
     for name in sorted(pd.unique(rows.dataset)):
         inside = rows.dataset == name
@@ -51,19 +53,21 @@ def by_dataset(manifest: Manifest, rows: Rows) -> Table:
         body.append((name, rows.patients(inside), rows.scans(inside), rows.slices(inside),
                      rows.slices(inside & (rows.scan < 0)), rows.slices(inside & (rows.patient < 0)),
                      rows.slices(inside & rows.labelled), rows.scans(scan_labelled),
-                     _windows(shown[name])))  # fmt: skip
+                     _shown(windows.get(name))))  # fmt: skip
     return Table(
         "Datasets",
         ("dataset", "patients", "scans", "slices", "loose slices", "slices without patient", "labelled slices",
          "labelled scans", "windows"),
         body,
-        "Datasets can share patients. Loose: of no known scan. HU: no display window.",
+        "Datasets can share patients. Loose: of no known scan. HU: no display window; -: no files.",
     )  # fmt: skip
 
 
-def _windows(windows: list[str]) -> str:
-    """The windows of a dataset; only their number where there are many."""
-    return ", ".join(sorted(windows)) if len(windows) <= 4 else f"{len(windows)} windows"
+def _shown(windows: list[str] | None) -> str | None:
+    """The windows of a dataset; only their number where there are many, None where there are no files."""
+    if windows is None or len(windows) <= MOST_WINDOWS:
+        return ", ".join(sorted(windows)) if windows else None
+    return f"{len(windows)} windows"
 
 
 def findings_by_dataset(rows: Rows) -> Table:
