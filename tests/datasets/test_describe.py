@@ -123,10 +123,11 @@ def test_positive_and_negative_scans_are_counted(small: Manifest) -> None:
     assert [tuple(row) for row in named(tables, "Positive and negative scans by split").rows] == [
         ("all", 3, 3, 6, 100.0, 3, 2), ("total", 3, 3, 6, 100.0, 3, 2)]  # fmt: skip
     assert tuple(named(tables, "Scans whose slices are labelled by split").rows[-1]) == ("total", 2, 2, 2, 2, 2, 4)
-    burduja = {row[0]: row[1:] for row in named(tables, "Slices, scans and patients of each finding by split").rows}
-    assert burduja["any"] == (2, 3, 3)
-    assert burduja["none"] == (4, 3, 2)
-    assert burduja["total"] == (7, 6, 4)
+    burduja = named(tables, "Slices, scans and patients of each finding by split")
+    counts = {name: column for name, *column in zip(burduja.columns, *burduja.rows, strict=True)}
+    assert counts["ICH"] == [2, 3, 3]
+    assert counts["none"] == [4, 3, 2]
+    assert counts["total"] == [7, 6, 4]
 
 
 def test_balanced_slices_are_counted_in_each_split(small: Manifest) -> None:

@@ -73,6 +73,8 @@ def split(manifest: Path, scheme: str, seed: int, out: Path | None) -> None:
     from hemoscope.datasets.manifest import Manifest
     from hemoscope.datasets.schemes import split as split_manifest
 
+    if scheme == "patel2019" and out is None:
+        raise UsageError("patel2019 makes slice labels unknown, as in the paper: give another Manifest with --out.")
     done = split_manifest(Manifest.read(manifest), scheme, seed)
     done.write(out or manifest)
     screen = console()

@@ -10,7 +10,7 @@ from hemoscope.datasets.duplicates import find_duplicates, shared_by_datasets
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.paper_splits import scan_names
-from hemoscope.datasets.paper_tables import paper_tables
+from hemoscope.datasets.paper_tables import burduja_findings, paper_tables
 from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.schemes import SCHEMES
 from hemoscope.datasets.split import check_leaks, leaks
@@ -30,16 +30,14 @@ def describe(manifest: Manifest, store: SliceStore | None = None) -> list[Table]
     general = [by_dataset(manifest, rows), findings_by_dataset(rows)]
     papers = paper_tables(manifest, rows)
     shared = [shared_pictures(manifest, store)] if store else []
-    return [*general, *_split_tables(manifest, rows), *papers, doubts(manifest, rows), *shared]
+    splits = [about_split(manifest), by_split(rows)]
+    return [*general, *splits, *papers, doubts(manifest, rows), *shared]
 
 
 def describe_split(manifest: Manifest) -> list[Table]:
-    """What the split does: how it was made, its sizes, and the patients of each finding in each part."""
-    return _split_tables(manifest, Rows.of(manifest))
-
-
-def _split_tables(manifest: Manifest, rows: Rows) -> list[Table]:
-    return [about_split(manifest), by_split(rows), findings_by_split(rows)]
+    """What the split does: how it was made, its sizes, and the findings in each part."""
+    rows = Rows.of(manifest)
+    return [about_split(manifest), by_split(rows), burduja_findings(rows)]
 
 
 def by_dataset(manifest: Manifest, rows: Rows) -> Table:
@@ -118,19 +116,6 @@ def by_split(rows: Rows) -> Table:
         body,
         f"{NO_SPLIT}: in no split; not to be used. test with no labels: a collection's own test set.",
     )
-
-
-def findings_by_split(rows: Rows) -> Table:
-    """Positive patients and slices of each finding in each split."""
-    body: list[tuple[Cell, ...]] = []
-    for finding, name in enumerate(FINDING_NAMES):
-        line: list[Cell] = [name]
-        for _, inside in rows.parts:
-            slices = inside & (rows.labels[:, finding] == 1)
-            line += [rows.patients(inside & rows.positive[:, finding]), rows.slices(slices)]
-        body.append(tuple(line))
-    columns = [f"{split} {unit}" for split, _ in rows.parts for unit in ("patients", "slices")]
-    return Table("Patients and slices of each finding by split", ("finding", *columns), body)
 
 
 def doubts(manifest: Manifest, rows: Rows) -> Table:

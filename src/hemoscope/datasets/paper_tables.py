@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hemoscope.datasets.counting import Rows
 from hemoscope.datasets.description import Cell, Table
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.findings import ANY, FINDING_NAMES, FINDINGS
 
 
 def wong_labels(rows: Rows) -> Table:
@@ -47,29 +47,28 @@ def wong_numbers(rows: Rows) -> Table:
 
 
 def burduja_findings(rows: Rows) -> Table:
-    """Slices, scans and patients of each finding by split: Burduja et al. 2020, Table 1."""
+    """Slices, scans and patients of each finding by split: Burduja et al. 2020, Table 1, with splits going down."""
+    columns = _burduja_columns(rows)
     body: list[tuple[Cell, ...]] = []
-    for name, slices, scans in _burduja_lines(rows):
-        line: list[Cell] = [name]
-        for _, inside in rows.parts:
-            line += [rows.slices(slices & inside), rows.scans(scans & inside), rows.patients(scans & inside)]
-        body.append(tuple(line))
-    columns = [f"{split} {unit}" for split, _ in rows.parts for unit in ("slices", "scans", "patients")]
+    for split, inside in rows.parts:
+        body.append((split, "slices", *(rows.slices(slices & inside) for _, slices, _ in columns)))
+        body.append((split, "scans", *(rows.scans(scans & inside) for _, _, scans in columns)))
+        body.append((split, "patients", *(rows.patients(scans & inside) for _, _, scans in columns)))
     return Table(
         "Slices, scans and patients of each finding by split",
-        ("finding", *columns),
+        ("split", "", *(name for name, _, _ in columns)),
         body,
         "none: known to be without hemorrhage. A patient with two scans may be counted with and without.",
         "Burduja et al. 2020, Table 1",
     )
 
 
-def _burduja_lines(rows: Rows) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
+def _burduja_columns(rows: Rows) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
     """(name, rows of slices, rows of scans) in the paper's order."""
     order = (ANY, *range(ANY))
-    lines = [(FINDING_NAMES[place], rows.labels[:, place] == 1, rows.positive[:, place]) for place in order]
+    findings = [(FINDINGS[place].abbreviation, rows.labels[:, place] == 1, rows.positive[:, place]) for place in order]
     without = ("none", rows.labels[:, ANY] == 0, rows.scan_negative)
-    return [*lines, without, ("total", rows.everything, rows.everything)]
+    return [*findings, without, ("total", rows.everything, rows.everything)]
 
 
 def efficientclass_slices(rows: Rows) -> Table:
@@ -114,7 +113,7 @@ def _age(group: pd.DataFrame) -> str | None:
     if not len(ages):
         return None
     spread = f"{ages.std():.2f}" if len(ages) > 1 else "-"
-    return f"{ages.mean():.2f} ± {spread} ({ages.min():.3g} to {ages.max():.3g})"
+    return f"{ages.mean():.2f} ± {spread} ({ages.min():.1f} to {ages.max():.1f})"
 
 
 def _sex(group: pd.DataFrame) -> str | None:
