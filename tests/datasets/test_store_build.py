@@ -16,7 +16,7 @@ from store_examples import build, contents, ge_manifest, mixed_manifest, nifti_m
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.problems import Problem
-from hemoscope.datasets.store_build import build_store
+from hemoscope.datasets.store_build import INDEX_SCHEMA, build_store
 from hemoscope.reasons import UsageError
 
 # Builds with shards of 8 slices, and prints a line for each that is done.
@@ -189,3 +189,10 @@ def test_a_full_disk_is_told_and_what_is_finished_is_kept(loose_slices: Path, tm
     assert ended.returncode == 1 and "UsageError" in ended.stderr.splitlines()[-1]
     assert "cannot be written: File too large. What is finished is kept" in ended.stderr.splitlines()[-1]
     assert sorted(contents(tmp_path / "store")) == [".lock", "plan.json"]
+
+
+def test_the_document_lists_the_columns_of_the_index() -> None:
+    page = Path(__file__).parents[2] / "docs" / "slice_store.md"
+    rows = page.read_text(encoding="utf-8").split("| column of the index |")[1].splitlines()[2:]
+    listed = [name.strip(" `") for row in rows if row.startswith("| `") for name in row.split("|")[1].split(",")]
+    assert listed == INDEX_SCHEMA.names

@@ -84,7 +84,7 @@ class SliceStore:
 
     @cached_property
     def index(self) -> pa.Table:
-        """What is known of each slice: docs/datasets/store.md lists the columns."""
+        """What is known of each slice: docs/slice_store.md lists the columns."""
         return pq.read_table(self.folder / INDEX)
 
     @cached_property
