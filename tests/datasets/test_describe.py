@@ -111,7 +111,7 @@ def test_patients_with_and_without_hemorrhage_have_age_and_sex(small: Manifest) 
     table = named(describe(small), "Patients without and with hemorrhage")
     assert [tuple(row) for row in table.rows] == [
         ("n", 1, 3),
-        ("Age (years)", "50.00 ± - (50 to 50)", "50.00 ± 14.14 (40 to 60)"),
+        ("Age (years)", "50.00 ± - (50.0 to 50.0)", "50.00 ± 14.14 (40.0 to 60.0)"),
         ("age known", 1, 2),
         ("Sex (male:female)", "0:1", "2:0"),
         ("sex known", 1, 2),
