@@ -27,7 +27,7 @@ def check_pictures(slices: SliceRows, root: Path, on_progress: OnProgress) -> No
     paths = slices.text("path")
     slices.sieve.report(paths.isna().to_numpy(), Problem.BAD_ROW, "It names no file.")
     missing = missing_files(root, paths.fillna("").tolist())
-    slices.sieve.report(missing, Problem.MISSING_FILE, "There is no such file below the root.")
+    slices.sieve.report(missing, Problem.MISSING_FILE, [f"There is no {path} below the root." for path in paths])
     unusable = unusable_pictures(root, paths[slices.sieve.kept].unique(), on_progress)
     slices.sieve.found += [Found(Problem.UNREADABLE_FILE, path, sentence) for path, sentence in unusable.items()]
     slices.sieve.kept &= ~paths.isin(list(unusable)).to_numpy()

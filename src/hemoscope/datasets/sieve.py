@@ -19,10 +19,14 @@ class Sieve:
         self.kept: NDArray[np.bool_] = np.ones(len(self._names), bool)
         self.found: list[Found] = []
 
-    def report(self, rows: NDArray[np.bool_], problem: Problem, detail: str) -> None:
-        """Add a problem for each of these rows that is still kept; keep them out where the problem is of that kind."""
+    def report(self, rows: NDArray[np.bool_], problem: Problem, detail: str | Sequence[str]) -> None:
+        """Add a problem for each of these rows that is still kept; keep them out where the problem is of that kind.
+
+        detail: the sentence, or one for each row of the table.
+        """
         rows = rows & self.kept
-        self.found += [Found(problem, name, detail) for name in self._names[rows]]
+        details = np.broadcast_to(np.asarray(detail, object), rows.shape)
+        self.found += [Found(problem, name, one) for name, one in zip(self._names[rows], details[rows], strict=True)]
         if problem.kept_out:
             self.kept &= ~rows
 

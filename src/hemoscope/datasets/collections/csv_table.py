@@ -132,7 +132,8 @@ def _sort_out(slices: SliceRows, rows: pd.DataFrame, facts: FileFacts) -> None:
     labelled = (slices.labels() != UNKNOWN).any(axis=1)
     of_scan = (slices.labels(SCAN_FINDING_NAMES) != UNKNOWN).any(axis=1) & slices.text("series").notna().to_numpy()
     sieve.report(path.isna().to_numpy() & ~of_scan, Problem.BAD_ROW, "It has neither a path nor a scan with labels.")
-    sieve.report(rows["missing"].to_numpy(bool), Problem.MISSING_FILE, "There is no such file below the root.")
+    absent = [f"There is no {one} below the root." for one in path]
+    sieve.report(rows["missing"].to_numpy(bool), Problem.MISSING_FILE, absent)
     unusable = path.isin(list(facts.unusable)).to_numpy() & sieve.kept
     sieve.found += [Found(Problem.UNREADABLE_FILE, one, facts.unusable[one]) for one in path[unusable].unique()]
     sieve.kept &= ~unusable
