@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,6 +33,8 @@ from hemoscope.reasons import UsageError
 SHARD_BYTES = 64 << 20  # of HU: what a process holds in memory, and the most work that a kill costs it
 NATIVE_SIDE = 512  # pixels, of most CT: how many slices of native size a shard has
 LOCK = ".lock"
+# The processes fill the cores; threads of libraries within each would only wait for one another.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 INDEX_SCHEMA = pa.schema([
     ("key", pa.string()), ("scan", pa.string()), ("kind", pa.string()), ("file", pa.int32()), ("row", pa.int32()),
@@ -137,7 +139,8 @@ def _build_shards(
 
 def _in_processes(tasks: Iterable[ShardTask], jobs: int) -> Iterator[Shard]:
     """Write shards in several processes, as they come; only a few tasks are in memory at once."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_end_with_parent) as pool:
+    context = get_context("spawn")
+    with _environment(ONE_THREAD), ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
         pending: set[Future[Shard]] = set()
         try:
             for task in tasks:
@@ -150,6 +153,19 @@ def _in_processes(tasks: Iterable[ShardTask], jobs: int) -> Iterator[Shard]:
                 yield from (one.result() for one in done)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that are started meanwhile; libraries read them when imported."""
+    before = {name: os.environ[name] for name in values if name in os.environ}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _end_with_parent() -> None:
