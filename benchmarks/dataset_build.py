@@ -21,7 +21,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless
 
 from hemoscope.datasets.manifest import Manifest
-from hemoscope.datasets.store_build import build_store
+from hemoscope.datasets.slice_store.build import build_store
 
 SLICES, SIZE = 560, 256
 REPEATS = 3

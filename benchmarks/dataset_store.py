@@ -21,8 +21,8 @@ from pydicom import dcmread
 
 from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL
 from hemoscope.datasets.manifest import Manifest
-from hemoscope.datasets.store import SliceStore
-from hemoscope.datasets.store_build import build_store
+from hemoscope.datasets.slice_store.build import build_store
+from hemoscope.datasets.slice_store.store import SliceStore
 
 SLICES, SIZE, BATCH, BATCHES = 1120, 256, 32, 8
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)

@@ -16,7 +16,7 @@ from made_series import write_series
 from measure import in_turn, report
 from pydicom import dcmread
 
-from hemoscope.datasets.headers import scan_headers
+from hemoscope.datasets.importing.headers import scan_headers
 
 FILES = 1500
 KEYWORDS = ("SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "ImagePositionPatient",

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.prepare import fit_square
-from hemoscope.datasets.read_slices import SlicePixels, SliceSource, read_slices
+from hemoscope.datasets.slice_store.read_slices import SlicePixels, SliceSource, read_slices
 
 SIZE, COUNT, SHARD, SCAN = 256, 2048, 512, 32
 SLICE_BYTES = 2 * SIZE * SIZE

@@ -7,7 +7,7 @@ from pathlib import Path
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.merge import merge
 from hemoscope.datasets.patients import patients_of
-from hemoscope.datasets.schemes import split
+from hemoscope.datasets.splitting.schemes import split
 
 
 def manifest(dataset: str, rows: list[tuple[str | None, str | None, str | None]], **columns: object) -> Manifest:

@@ -13,8 +13,8 @@ from hemoscope.cli.options import InOrder, debug_option, jobs_option
 from hemoscope.reasons import UsageError
 
 if TYPE_CHECKING:
-    from hemoscope.datasets.description import Table
-    from hemoscope.datasets.store import SliceStore
+    from hemoscope.datasets.description.table import Table
+    from hemoscope.datasets.slice_store.store import SliceStore
 
 MANIFEST = click.Path(path_type=Path)
 
@@ -69,9 +69,9 @@ def split(manifest: Path, scheme: str, seed: int, out: Path | None) -> None:
     patient into two splits; then a sentence says so.
     """
     from hemoscope.cli.screen import console, say
-    from hemoscope.datasets.describe import describe_split
+    from hemoscope.datasets.description.describe import describe_split
     from hemoscope.datasets.manifest import Manifest
-    from hemoscope.datasets.schemes import split as split_manifest
+    from hemoscope.datasets.splitting.schemes import split as split_manifest
 
     if scheme == "patel2019" and out is None:
         raise UsageError("patel2019 makes slice labels unknown, as in the paper: give another Manifest with --out.")
@@ -106,8 +106,8 @@ def build(manifest: Path, store: Path, size: str, jobs: int, strict: bool, verif
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
     from hemoscope.datasets.manifest import Manifest
-    from hemoscope.datasets.store import SliceStore
-    from hemoscope.datasets.store_build import build_store
+    from hemoscope.datasets.slice_store.build import build_store
+    from hemoscope.datasets.slice_store.store import SliceStore
 
     screen = console()
     if verify:
@@ -134,10 +134,10 @@ def build(manifest: Path, store: Path, size: str, jobs: int, strict: bool, verif
 def describe(manifest: Path, store: Path | None, out: Path | None) -> None:
     """Say what the Manifest holds: by dataset and split, as the five papers describe their data, with every doubt."""
     from hemoscope.cli.screen import console, say
-    from hemoscope.datasets.describe import describe as describe_manifest
-    from hemoscope.datasets.description import write_description
+    from hemoscope.datasets.description.describe import describe as describe_manifest
+    from hemoscope.datasets.description.table import write_description
     from hemoscope.datasets.manifest import Manifest
-    from hemoscope.datasets.store import SliceStore
+    from hemoscope.datasets.slice_store.store import SliceStore
 
     of = Manifest.read(manifest)
     opened: SliceStore | None = SliceStore.open(store) if store else None
@@ -153,7 +153,7 @@ def _print_tables(tables: Sequence[Table]) -> None:
     from rich.text import Text
 
     from hemoscope.cli.screen import console, plain_table, say
-    from hemoscope.datasets.description import is_numeric, text
+    from hemoscope.datasets.description.table import is_numeric, text
 
     screen = console()
     for table in tables:

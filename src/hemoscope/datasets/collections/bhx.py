@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hemoscope.datasets.bhx_boxes import Drawn, read_bhx
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.cq500_slices import find_slices, place_boxes
+from hemoscope.datasets.importing.bhx_boxes import Drawn, read_bhx
+from hemoscope.datasets.importing.cq500_slices import find_slices, place_boxes
+from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.manifest import Manifest
-from hemoscope.datasets.scan_labels import labels_of_scans
 from hemoscope.findings import FINDING_NAMES
 
 TABLE = "1_Initial_Manual_Labeling.csv"  # the other two files of BHX hold boxes that no one drew

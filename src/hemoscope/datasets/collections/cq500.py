@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hemoscope.datasets.bhx_boxes import read_bhx
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES, SCHEMA
-from hemoscope.datasets.cq500_reads import Votes, read_votes
-from hemoscope.datasets.cq500_slices import find_slices, place_boxes
+from hemoscope.datasets.importing.bhx_boxes import read_bhx
+from hemoscope.datasets.importing.cq500_reads import Votes, read_votes
+from hemoscope.datasets.importing.cq500_slices import find_slices, place_boxes
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.findings import FINDING_NAMES

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.assignments import MASK_VALUES_OPTION, findings_of, read_mask_values
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.file_facts import FileFacts, read_file_facts
-from hemoscope.datasets.label_table import (
+from hemoscope.datasets.importing.assignments import MASK_VALUES_OPTION, findings_of, read_mask_values
+from hemoscope.datasets.importing.file_facts import FileFacts, read_file_facts
+from hemoscope.datasets.importing.label_table import (
     COLUMN_OPTION,
     TABLE_COLUMNS,
     LabelTable,
     read_column_option,
     read_label_table,
 )
+from hemoscope.datasets.importing.picture_rows import WINDOW_OPTION, use_masks
+from hemoscope.datasets.importing.sieve import missing_files
+from hemoscope.datasets.importing.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.datasets.manifest import UNKNOWN
-from hemoscope.datasets.picture_rows import WINDOW_OPTION, use_masks
 from hemoscope.datasets.problems import Found, Problem
-from hemoscope.datasets.sieve import missing_files
-from hemoscope.datasets.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.reasons import UsageError
 
 

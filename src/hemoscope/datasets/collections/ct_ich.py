@@ -12,18 +12,18 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hemoscope.datasets.boxes import SIDES, Box, boxes_by_slice
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.ct_ich_layouts import RENDERING, Layout, find_table, layout_of
-from hemoscope.datasets.ct_ich_volumes import Volume, VolumeFiles, read_volume
+from hemoscope.datasets.importing.boxes import SIDES, Box, boxes_by_slice
+from hemoscope.datasets.importing.ct_ich_layouts import RENDERING, Layout, find_table, layout_of
+from hemoscope.datasets.importing.ct_ich_volumes import Volume, VolumeFiles, read_volume
+from hemoscope.datasets.importing.scan_labels import labels_of_scans
+from hemoscope.datasets.importing.sieve import Sieve, missing_files
+from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.parallel import in_processes
 from hemoscope.datasets.problems import Found, Problem
-from hemoscope.datasets.scan_labels import labels_of_scans
-from hemoscope.datasets.sieve import Sieve, missing_files
-from hemoscope.datasets.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import UsageError
 

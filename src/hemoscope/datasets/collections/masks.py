@@ -12,16 +12,16 @@ import pandas as pd
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.sniff import sniff
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.assignments import MASK_VALUES_OPTION, findings_of, read_mask_values
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
-from hemoscope.datasets.file_names import NAME_PATTERN_OPTION, read_names
-from hemoscope.datasets.label_table import COLUMN_OPTION
-from hemoscope.datasets.mask_files import pair_files, read_image_table, scan_name
-from hemoscope.datasets.mask_pairs import Pair, ReadPair, read_pair
+from hemoscope.datasets.importing.assignments import MASK_VALUES_OPTION, findings_of, read_mask_values
+from hemoscope.datasets.importing.file_names import NAME_PATTERN_OPTION, read_names
+from hemoscope.datasets.importing.label_table import COLUMN_OPTION
+from hemoscope.datasets.importing.mask_files import pair_files, read_image_table, scan_name
+from hemoscope.datasets.importing.mask_pairs import Pair, ReadPair, read_pair
+from hemoscope.datasets.importing.picture_rows import WINDOW_OPTION
+from hemoscope.datasets.importing.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.datasets.parallel import in_processes
-from hemoscope.datasets.picture_rows import WINDOW_OPTION
 from hemoscope.datasets.problems import Found, Problem
-from hemoscope.datasets.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.reasons import UsageError
 
 

@@ -12,14 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.boxes import SIDES, boxes_by_slice
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
+from hemoscope.datasets.importing.boxes import SIDES, boxes_by_slice
+from hemoscope.datasets.importing.sieve import Sieve, missing_files
+from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Problem
-from hemoscope.datasets.sieve import Sieve, missing_files
-from hemoscope.datasets.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.findings import ANY, FINDING_NAMES
 
 CLEAN_DISTANCE = 3  # of slices; a quarter of those next to a labelled slice show faint blood that has no label

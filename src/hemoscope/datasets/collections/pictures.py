@@ -10,7 +10,8 @@ import pandas as pd
 
 from hemoscope.ct.inputs import JUNK_NAMES, SYSTEM_FOLDER
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.assignments import (
+from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
+from hemoscope.datasets.importing.assignments import (
     MASK_VALUES_OPTION,
     NONE,
     finding_called,
@@ -18,12 +19,11 @@ from hemoscope.datasets.assignments import (
     read_assignments,
     read_mask_values,
 )
-from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
-from hemoscope.datasets.file_names import NAME_PATTERN_OPTION, read_names
-from hemoscope.datasets.label_table import COLUMN_OPTION, LabelTable, read_column_option, read_label_table
-from hemoscope.datasets.picture_rows import WINDOW_OPTION, check_pictures, pictures_below, use_masks
+from hemoscope.datasets.importing.file_names import NAME_PATTERN_OPTION, read_names
+from hemoscope.datasets.importing.label_table import COLUMN_OPTION, LabelTable, read_column_option, read_label_table
+from hemoscope.datasets.importing.picture_rows import WINDOW_OPTION, check_pictures, pictures_below, use_masks
+from hemoscope.datasets.importing.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.datasets.problems import Problem
-from hemoscope.datasets.slice_rows import PATIENTS_OPTION, SliceRows, to_manifest
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 

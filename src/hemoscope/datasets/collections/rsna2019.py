@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.headers import NORMAL, POSITION, scan_headers
+from hemoscope.datasets.importing.headers import NORMAL, POSITION, scan_headers
+from hemoscope.datasets.importing.long_labels import read_long_ids, read_long_labels
+from hemoscope.datasets.importing.membership import read_membership, without_prefix
+from hemoscope.datasets.importing.scan_labels import labels_of_scans
+from hemoscope.datasets.importing.slice_order import order_slices
 from hemoscope.datasets.labels import complete_any, contradictions
-from hemoscope.datasets.long_labels import read_long_ids, read_long_labels
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.membership import read_membership, without_prefix
 from hemoscope.datasets.problems import Found, Problem
-from hemoscope.datasets.scan_labels import labels_of_scans
-from hemoscope.datasets.slice_order import order_slices
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 

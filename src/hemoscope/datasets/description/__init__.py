@@ -1,0 +1,1 @@
+"""What a Manifest holds, in tables, plots and pictures."""

@@ -1,0 +1,235 @@
+"""A slice store, built: shard by shard in several processes, going on where an earlier run was stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hemoscope.ct.pixels import Decoder
+from hemoscope.ct.windows import Window
+from hemoscope.datasets.collection import OnProgress
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.slice_store.plan import Plan, plan_store
+from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
+from hemoscope.datasets.slice_store.shard import SHARDS, Shard, ShardTask, read_shard, write_shard, write_whole
+from hemoscope.datasets.slice_store.store import FACTS, FORMAT, INDEX, PLAN
+from hemoscope.reasons import UsageError
+
+SHARD_BYTES = 64 << 20  # of HU: what a process holds in memory, and the most work that a kill costs it
+NATIVE_SIDE = 512  # pixels, of most CT: how many slices of native size a shard has
+LOCK = ".lock"
+# The processes fill the cores; threads of libraries within each would only wait for one another.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+INDEX_SCHEMA = pa.schema([
+    ("key", pa.string()), ("scan", pa.string()), ("kind", pa.string()), ("file", pa.int32()), ("row", pa.int32()),
+    ("window", pa.string()), ("hu_low", pa.float32()), ("hu_high", pa.float32()),
+    ("row_spacing_mm", pa.float32()), ("column_spacing_mm", pa.float32()),
+    ("native_rows", pa.int32()), ("native_columns", pa.int32()), ("hash", pa.binary(32)),
+])  # fmt: skip
+
+
+def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, on_progress: OnProgress) -> list[Found]:
+    """Write the slices of a Manifest to a store of [size, size] HU, None keeps their own size; returns what was wrong.
+
+    A build that was stopped at any point, even killed, goes on where it was. Slices that cannot be read are left out.
+    jobs: processes; the calling script needs `if __name__ == "__main__"` where there are several. on_progress: called
+    with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable.
+    """
+    plan = plan_store(manifest, size, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
+    try:
+        with _claimed(folder):
+            shape = _claim(manifest, plan, folder, size)
+            shards = _build_shards(manifest, plan, folder, size, shape, jobs, on_progress)
+            _finish(manifest, plan, folder, shape, shards)
+    except BrokenProcessPool as error:
+        sentence = (
+            "A process that read slices was killed, most likely for want of memory: start again with fewer --jobs."
+        )
+        raise UsageError(f"{sentence} What is finished is kept.") from error
+    except OSError as error:
+        sentence = f"The slice store {folder} cannot be written: {error.strerror}."
+        raise UsageError(f"{sentence} What is finished is kept; start again when it can.") from error
+    return _found(manifest, plan, shards)
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep others from building in the same folder; a process that dies gives it free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    strange = {entry.name for entry in folder.iterdir()} - {LOCK}
+    if strange and not (folder / PLAN).exists():
+        raise UsageError(f"{folder} is not empty and holds no slice store; give a new folder.")
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"Another process is building the slice store {folder}.") from None
+        yield
+
+
+def _claim(manifest: Manifest, plan: Plan, folder: Path, size: int | None) -> tuple[int, int]:
+    """Settle what the folder will hold, or check that it is that already; returns the shape of a slice."""
+    (folder / SHARDS).mkdir(exist_ok=True)
+    for unfinished in (*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*"), *(folder / SHARDS).glob(".*")):
+        unfinished.unlink()
+    try:
+        begun = json.loads((folder / PLAN).read_bytes())
+        if (begun["format"], begun["plan"]) != (FORMAT, plan.digest):
+            sentence = f"{folder} is the slice store of another Manifest, or of another size ({begun['size']})"
+            raise UsageError(f"{sentence}; give a new folder, or delete it.")
+        return int(begun["rows"]), int(begun["columns"])
+    except FileNotFoundError:
+        rows, columns = (size, size) if size else _native_shape(manifest, plan)
+    facts = {"format": FORMAT, "plan": plan.digest, "size": size or "native", "rows": rows, "columns": columns}
+    write_whole(folder / PLAN, json.dumps(facts, indent=2).encode())
+    return rows, columns
+
+
+def _native_shape(manifest: Manifest, plan: Plan) -> tuple[int, int]:
+    """(rows, columns) of the first slice that can be read."""
+    with Decoder(jobs=1) as decoder:
+        for row in plan.rows:
+            for _, read in read_slices(slice_sources(manifest.take(np.array([row]))), decoder):
+                if isinstance(read, SlicePixels):
+                    return read.pixels.shape[0], read.pixels.shape[1]
+    raise UsageError("No slice of the Manifest can be read: nothing tells the native size.")
+
+
+def _build_shards(
+    manifest: Manifest,
+    plan: Plan,
+    folder: Path,
+    size: int | None,
+    shape: tuple[int, int],
+    jobs: int,
+    on_progress: OnProgress,
+) -> list[Shard]:
+    """Write the shards that are not there yet; returns all, in order."""
+    there = [read_shard(folder, number, plan.digest) for number in range(len(plan.shards))]
+    shards = {shard.number: shard for shard in there if shard is not None}
+    tasks = (
+        ShardTask(folder, number, plan.digest, slice_sources(manifest.take(plan.rows[start:end])), size, shape)
+        for number, (start, end) in enumerate(plan.shards)
+        if number not in shards
+    )
+    done = sum(plan.shards[number][1] - plan.shards[number][0] for number in shards)
+    on_progress(done, len(plan.rows))
+    for shard in map(write_shard, tasks) if jobs == 1 else _in_processes(tasks, jobs):
+        shards[shard.number] = shard
+        done += plan.shards[shard.number][1] - plan.shards[shard.number][0]
+        on_progress(done, len(plan.rows))
+    return [shards[number] for number in sorted(shards)]
+
+
+def _in_processes(tasks: Iterable[ShardTask], jobs: int) -> Iterator[Shard]:
+    """Write shards in several processes, as they come; only a few tasks are in memory at once."""
+    context = get_context("spawn")
+    with _environment(ONE_THREAD), ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
+        pending: set[Future[Shard]] = set()
+        try:
+            for task in tasks:
+                pending.add(pool.submit(write_shard, task))
+                if len(pending) >= 2 * jobs:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (one.result() for one in done)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in done)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that are started meanwhile; libraries read them when imported."""
+    before = {name: os.environ[name] for name in values if name in os.environ}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone: it would wait for tasks for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+
+
+def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int], shards: list[Shard]) -> None:
+    """Write the index, then the facts that make the store a finished one."""
+    files = [one for shard in shards for one in shard.files.values()]
+    table = _index(manifest, plan, shards)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_whole(folder / INDEX, memoryview(sink.getvalue()))
+    facts = {
+        "format": FORMAT,
+        "plan": plan.digest,
+        "rows": shape[0],
+        "columns": shape[1],
+        "slices": len(table),
+        "files": [asdict(one) for one in files],
+    }
+    write_whole(folder / FACTS, json.dumps(facts, indent=1).encode())
+
+
+def _index(manifest: Manifest, plan: Plan, shards: list[Shard]) -> pa.Table:
+    """One row a slice that could be read, in the order of the plan."""
+    slices = [one for shard in shards for one in shard.slices]
+    planned = [plan.shards[shard.number][0] + one.place for shard in shards for one in shard.slices]
+    numbers = {(shard.number, kind): 0 for shard in shards for kind in shard.files}
+    numbers = {file: number for number, file in enumerate(numbers)}
+    chosen = manifest.take(plan.rows[np.array(planned, np.int64)])
+    windows = {text: Window.from_text(text) for text in {one.window for one in slices} if text is not None}
+    lows = [windows[one.window].low if one.window else None for one in slices]
+    highs = [windows[one.window].high if one.window else None for one in slices]
+    columns = {
+        "key": chosen.keys,
+        "scan": chosen.scans,
+        "file": [numbers[shard.number, one.kind] for shard in shards for one in shard.slices],
+        "hu_low": pc.coalesce(chosen.table["hu_low"], pa.array(lows, pa.float32())),
+        "hu_high": pc.coalesce(chosen.table["hu_high"], pa.array(highs, pa.float32())),
+        "hash": [bytes.fromhex(one.hash) if one.hash else None for one in slices],
+    }
+    own = [name for name in INDEX_SCHEMA.names if name not in columns]
+    columns |= {name: [getattr(one, name) for one in slices] for name in own}
+    return pa.table({name: columns[name] for name in INDEX_SCHEMA.names}, schema=INDEX_SCHEMA).combine_chunks()
+
+
+def _found(manifest: Manifest, plan: Plan, shards: list[Shard]) -> list[Found]:
+    """What was wrong: repeated rows, then the slices that could not be read."""
+    keys = manifest.keys
+    found = [
+        Found(Problem.DUPLICATE_ROW, keys[row].as_py(), "Another row of the Manifest names the same slice.")
+        for row in plan.repeated.tolist()
+    ]
+    for shard in shards:
+        start = plan.shards[shard.number][0]
+        for place, problem, sentence in shard.failures:
+            found.append(Found(Problem[problem], keys[int(plan.rows[start + place])].as_py(), sentence))
+    return found

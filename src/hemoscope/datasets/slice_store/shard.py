@@ -1,0 +1,178 @@
+"""One shard of a slice store: read, written whole or not at all, with its checksums beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemoscope.ct.pixels import Decoder
+from hemoscope.ct.prepare import fit_square
+from hemoscope.ct.windows import from_grey
+from hemoscope.datasets.duplicates import dhash
+from hemoscope.datasets.problems import Problem
+from hemoscope.datasets.slice_store.read_slices import SlicePixels, SliceSource, read_slices
+from hemoscope.reasons import HemoscopeError, Reason
+
+SHARDS = "shards"  # the folder
+KINDS: dict[str, np.dtype[Any]] = {"hu": np.dtype("<i2"), "grey": np.dtype("u1")}
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """What a process needs to write a shard. size: None keeps the slices as they are; all must have `shape` then."""
+
+    folder: Path  # of the store
+    number: int
+    plan: str
+    sources: Sequence[SliceSource]
+    size: int | None
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSlice:
+    """One slice of a shard. place: in the shard as planned; row: in the file of its kind; lengths in mm."""
+
+    place: int
+    kind: str
+    row: int
+    window: str | None
+    row_spacing_mm: float | None
+    column_spacing_mm: float | None
+    native_rows: int
+    native_columns: int
+    hash: str | None  # `duplicates.dhash` in hexadecimal digits; None: too little brain
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """The .npy file of one kind: its slices, bytes and SHA-256."""
+
+    name: str
+    slices: int
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class Shard:
+    """What is in a finished shard, kept as JSON beside its files; failures: (place, name of the Problem, sentence)."""
+
+    number: int
+    plan: str
+    slices: list[ShardSlice] = field(default_factory=list)
+    files: dict[str, ShardFile] = field(default_factory=dict)
+    failures: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def write_shard(task: ShardTask) -> Shard:
+    """Read the slices of a shard and write its files, then its JSON; raises OSError where that cannot be written."""
+    shard = Shard(task.number, task.plan)
+    pixels: dict[str, list[NDArray[Any]]] = {kind: [] for kind in KINDS}
+    with Decoder(jobs=1) as decoder:
+        for place, read in read_slices(task.sources, decoder):
+            if isinstance(read, SlicePixels) and task.size is None and read.pixels.shape != task.shape:
+                read = _other_shape(task.sources[place], read, task.shape)
+            if isinstance(read, HemoscopeError):
+                missing = not task.sources[place].path.exists()
+                problem = Problem.MISSING_FILE if missing else Problem.UNREADABLE_FILE
+                shard.failures.append((place, problem.name, read.sentence))
+            else:
+                _take(shard, pixels, place, read, task.size)
+    shard.slices.sort(key=lambda one: one.place)
+    for kind, slices in pixels.items():
+        if slices:
+            path = task.folder / SHARDS / f"{task.number:05d}.{kind}.npy"
+            shard.files[kind] = _write_npy(path, slices, KINDS[kind], task.shape)
+    write_whole(shard_json(task.folder, task.number), json.dumps(asdict(shard), separators=(",", ":")).encode())
+    return shard
+
+
+def read_shard(folder: Path, number: int, plan: str) -> Shard | None:
+    """A shard that an earlier run finished; None where it did not, or where a file is gone or cut."""
+    try:
+        facts = json.loads(shard_json(folder, number).read_bytes())
+        shard = Shard(
+            facts["number"],
+            facts["plan"],
+            [ShardSlice(**one) for one in facts["slices"]],
+            {kind: ShardFile(**one) for kind, one in facts["files"].items()},
+            [(place, problem, sentence) for place, problem, sentence in facts["failures"]],
+        )
+        complete = all((folder / SHARDS / one.name).stat().st_size == one.bytes for one in shard.files.values())
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return shard if complete and (shard.number, shard.plan) == (number, plan) else None
+
+
+def shard_json(folder: Path, number: int) -> Path:
+    """Where what is known of a shard is kept."""
+    return folder / SHARDS / f"{number:05d}.json"
+
+
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file that is complete as soon as it is there, also after a crash of the machine."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as stream:
+            stream.writelines(parts)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read: SlicePixels, size: int | None) -> None:
+    square: NDArray[Any] = read.pixels
+    spacing = read.spacing_mm
+    if size is not None:
+        square, spacing = fit_square(square, spacing, size)
+    kind = "hu" if square.dtype == np.int16 else "grey"
+    own = dhash(from_grey(square, read.window) if kind == "grey" and read.window else square)
+    rows, columns = read.pixels.shape
+    slice_ = ShardSlice(
+        place=place,
+        kind=kind,
+        row=len(pixels[kind]),
+        window=str(read.window) if read.window else None,
+        row_spacing_mm=spacing[0] if spacing else None,
+        column_spacing_mm=spacing[1] if spacing else None,
+        native_rows=rows,
+        native_columns=columns,
+        hash=own.hex() if own else None,
+    )
+    shard.slices.append(slice_)
+    pixels[kind].append(np.ascontiguousarray(square, KINDS[kind]))
+
+
+def _write_npy(path: Path, slices: Sequence[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, int]) -> ShardFile:
+    header = io.BytesIO()
+    facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(slices), *shape)}
+    np.lib.format.write_array_header_1_0(header, facts)
+    parts = [memoryview(header.getvalue()), *(one.data.cast("B") for one in slices)]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    write_whole(path, *parts)
+    return ShardFile(path.name, len(slices), sum(map(len, parts)), digest.hexdigest())
+
+
+def _other_shape(source: SliceSource, read: SlicePixels, shape: tuple[int, int]) -> HemoscopeError:
+    rows, columns = read.pixels.shape
+    sentence = f"{source.name} has {rows} x {columns} pixels, the store {shape[0]} x {shape[1]}: give it a size."
+    return HemoscopeError(Reason.MIXED_GEOMETRY, sentence)

@@ -1,0 +1,1 @@
+"""Splits by patient, and those of the five papers."""
