@@ -192,6 +192,19 @@ def test_an_unreadable_and_a_misnamed_file_are_kept_out(kaggle: Path) -> None:
     assert {id_of(10), id_of(11)}.isdisjoint(column(imported, "path"))
 
 
+@pytest.mark.parametrize(("absent", "label", "remarks"), [(4, 0, []), (5, None, ["Scans with fewer than 20 k"])])
+def test_a_scan_with_few_slices_is_not_known_to_be_free(
+    kaggle: Path, absent: int, label: int | None, remarks: list[str]
+) -> None:
+    """A whole scan has 20 slices at least; where there are fewer, those that are not there may bleed."""
+    for number in range(absent):
+        (kaggle / "stage_2_train" / f"{id_of(27 - number)}.dcm").unlink()
+    imported = read(kaggle)
+    scan = column(imported, "scan_epidural"), column(imported, "scan_subdural")
+    assert (scan[0][id_of(20)], scan[1][id_of(20)]) == (label, 1)
+    assert [remark[:26] for remark in imported.remarks] == remarks
+
+
 def test_labels_alone(kaggle: Path) -> None:
     for folder in ("stage_2_train", "stage_2_test"):
         (kaggle / folder).rename(kaggle / f"no_{folder}")
@@ -330,6 +343,7 @@ def test_the_counts_of_stage_1(stage_1: Path) -> None:
 
 
 def test_stage_1_with_the_published_table(stage_1: Path, shared_data: Path) -> None:
+    """The table knows many scans in part only; the published labels of studies say what the other slices show."""
     metadata = shared_data / "rsna_metadata" / "slices.parquet"
     manifest = read(stage_1, metadata=metadata).manifest
     known = {name: len(manifest) - manifest.table[name].null_count for name in ("patient", "series")}
@@ -337,3 +351,9 @@ def test_stage_1_with_the_published_table(stage_1: Path, shared_data: Path) -> N
     assert known == {
         "patient": 178_065 - (corrupt["patient"] is not None), "series": 233_552 - (corrupt["series"] is not None),
     }  # fmt: skip
+    studies = pq.read_table(shared_data / "rsna_metadata" / "studies.parquet", columns=["study", *FINDING_NAMES])
+    of_studies = studies.take(pc.index_in(manifest.table["study"], studies["study"].combine_chunks()))
+    for name in FINDING_NAMES:
+        stated = manifest.table[f"scan_{name}"].combine_chunks()
+        denied = pc.and_(pc.equal(stated, 0), pc.equal(of_studies[name].combine_chunks(), 1))
+        assert (pc.sum(pc.equal(stated, 0)).as_py() > 50_000, pc.sum(denied).as_py()) == (True, 0), name

@@ -21,3 +21,9 @@ def test_the_labels_of_a_scan(slices: list[int], scan: int) -> None:
 def test_a_loose_slice_says_nothing_of_its_scan() -> None:
     labels = np.array([[1, 0], [0, 0]], np.int8)
     assert labels_of_scans(pa.array([None, "a"]), labels).tolist() == [[-1, -1], [0, 0]]
+
+
+def test_a_scan_with_too_few_slices_is_there_in_part() -> None:
+    series = pa.array(["a", "b", "b", "c"])
+    labels = np.array([[0], [0], [0], [1]], np.int8)
+    assert labels_of_scans(series, labels, 2)[:, 0].tolist() == [-1, 0, 0, 1]

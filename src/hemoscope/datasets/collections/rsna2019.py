@@ -19,16 +19,20 @@ from hemoscope.datasets.importing.headers import NORMAL, POSITION, scan_headers
 from hemoscope.datasets.importing.long_labels import read_long_ids, read_long_labels
 from hemoscope.datasets.importing.membership import read_membership, without_prefix
 from hemoscope.datasets.importing.scan_labels import labels_of_scans
+from hemoscope.datasets.importing.sieve import Sieve
 from hemoscope.datasets.importing.slice_order import order_slices
 from hemoscope.datasets.labels import complete_any, contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.problems import Problem
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
 NAMESPACE = "rsna2019"  # of patients, whatever the dataset is called
 STAGES = ("1", "2")
 CORRUPT = "ID_6431af929"  # its pixels are cut off, as participants of the challenge found
+FEWEST_SLICES = (
+    20  # of the 5,732 scans of the two test parts, which are known whole; a scan with fewer is there in part
+)
 IDENTITY = ("patient", "study", "series")
 ONLY_HEADERS = ("row_spacing_mm", "column_spacing_mm", "thickness_mm", "age", "sex", "scanner")
 
@@ -49,20 +53,14 @@ class Slices:
     """Every slice that a table or a folder names, sorted by id.
 
     ids: `ID_...`. test: bool [slice], of the unlabelled part. paths: relative to the root, null where there is no file.
-    labels: int8 [slice, finding]. kept: bool [slice], what is to be imported; `keep_out` takes from it.
+    labels: int8 [slice, finding]. sieve: which of them can be used.
     """
 
     ids: pa.Array
     test: NDArray[np.bool_]
     paths: pa.Array
     labels: NDArray[np.int8]
-    kept: NDArray[np.bool_]
-    found: list[Found]
-
-    def keep_out(self, which: NDArray[np.bool_], problem: Problem, detail: str) -> None:
-        """Keep some slices out, each with a problem of its own."""
-        self.kept &= ~which
-        self.found += [Found(problem, item, detail) for item in self.ids.filter(pa.array(which)).to_pylist()]
+    sieve: Sieve
 
 
 def read_rsna2019(
@@ -77,8 +75,8 @@ def read_rsna2019(
     slices = _slices(layout)
     places = _places(slices, layout.root, metadata, jobs, on_progress)
     order = order_slices(places["series"], _vectors(places, POSITION), _vectors(places, NORMAL))
-    slices.found += order.found
-    of_scans = labels_of_scans(places["series"], slices.labels)
+    slices.sieve.found += order.found
+    of_scans = labels_of_scans(places["series"], slices.labels, FEWEST_SLICES)
     columns: dict[str, Any] = {
         "patient": pc.binary_join_element_wise(NAMESPACE, places["patient"], ":"),
         "study": places["study"],
@@ -92,8 +90,9 @@ def read_rsna2019(
         **{finding: slices.labels[:, place] for place, finding in enumerate(FINDING_NAMES)},
         **{finding: of_scans[:, place] for place, finding in enumerate(SCAN_FINDING_NAMES)},
     }
-    manifest = Manifest.from_columns(name, layout.root, {column: _kept(slices, columns[column]) for column in columns})
-    return Imported(manifest, tuple(slices.found), tuple(_remarks(layout, manifest)))
+    kept = {column: _chosen(columns[column], slices.sieve.kept) for column in columns}
+    manifest = Manifest.from_columns(name, layout.root, kept)
+    return Imported(manifest, tuple(slices.sieve.found), tuple(_remarks(layout, manifest)))
 
 
 def find_layout(root: Path, stage: str | None = None) -> Layout:
@@ -139,18 +138,19 @@ def _slices(layout: Layout) -> Slices:
     order = pc.sort_indices(ids).to_numpy()
     ids, test = ids.take(order), order >= len(labelled)
     paths = pc.if_else(pa.array(test), _paths(ids, layout.test, test_files), _paths(ids, layout.train, train_files))
-    slices = Slices(ids, test, paths, complete_any(labels[order]), np.ones(len(ids), bool), [*long.found, *bad_rows])
 
-    slices.kept &= ~_is_in(ids, long.ids.filter(pa.array(long.conflicting)))
-    slices.keep_out(contradictory[order], Problem.CONTRADICTION, f"{layout.labels.name} says so.")
+    sieve = Sieve(ids)
+    sieve.found += [*long.found, *bad_rows]
+    sieve.kept &= ~_is_in(ids, long.ids.filter(pa.array(long.conflicting)))
+    sieve.report(contradictory[order], Problem.CONTRADICTION, f"{layout.labels.name} says so.")
     detail = f"It lies in {layout.train}, but {layout.labels.name} has no row of it."
-    slices.keep_out(_is_in(ids, unlabelled), Problem.NO_LABEL, detail)
-    slices.keep_out(_is_in(ids, pa.array([CORRUPT])), Problem.KNOWN_CORRUPT, "Its pixels are cut off.")
+    sieve.report(_is_in(ids, unlabelled), Problem.NO_LABEL, detail)
+    sieve.report(_is_in(ids, pa.array([CORRUPT])), Problem.KNOWN_CORRUPT, "Its pixels are cut off.")
     for folder, part in ((layout.train, ~test), (layout.test, test)):
-        missing = part & slices.kept & paths.is_null().to_numpy(zero_copy_only=False)
         if folder is not None:
-            slices.keep_out(missing, Problem.MISSING_FILE, f"{folder} does not hold it.")
-    return slices
+            missing = part & paths.is_null().to_numpy(zero_copy_only=False)
+            sieve.report(missing, Problem.MISSING_FILE, f"{folder} does not hold it.")
+    return Slices(ids, test, paths, complete_any(labels[order]), sieve)
 
 
 def _files(layout: Layout, folder: str | None) -> pa.Array:
@@ -180,18 +180,18 @@ def _places(
     known |= {name: pa.nulls(len(slices.ids), pa.float64()) for name in (*POSITION, *NORMAL)}
     if metadata is not None:
         table, found = read_membership(metadata)
-        slices.found += found
+        slices.sieve.found += found
         rows = pc.index_in(without_prefix(slices.ids), table["id"].combine_chunks())
         known = {name: table[name].combine_chunks().take(rows) for name in known}
     lacking = pc.or_(pc.is_null(known["patient"]), pc.or_(pc.is_null(known["series"]), pc.is_null(known["z"])))
     to_read = slices.paths.filter(pc.and_(lacking, pc.not_equal(slices.ids, CORRUPT))).drop_null()
     table, found = scan_headers(root, to_read.to_pylist(), jobs, on_progress)
-    slices.found += found
-    slices.kept &= ~_is_in(slices.paths, pa.array([one.item for one in found], pa.string()))
+    slices.sieve.found += found
+    slices.sieve.kept &= ~_is_in(slices.paths, pa.array([one.item for one in found], pa.string()))
     rows = pc.index_in(slices.paths, table["path"].combine_chunks(), skip_nulls=True)
     read = {name: table[name].combine_chunks().take(rows) for name in table.column_names}
     misnamed = pc.fill_null(pc.not_equal(read["sop_instance_uid"], slices.ids), False)
-    slices.keep_out(np.asarray(misnamed), Problem.UNREADABLE_FILE, "Its header names another slice.")
+    slices.sieve.report(np.asarray(misnamed), Problem.UNREADABLE_FILE, "Its header names another slice.")
     read |= {name: without_prefix(read[name]) for name in IDENTITY}
     merged = {name: pc.if_else(pc.is_valid(rows), read[name], known[name]) for name in known}
     return merged | {name: read[name] for name in ONLY_HEADERS}
@@ -201,8 +201,8 @@ def _vectors(places: dict[str, pa.Array], names: Sequence[str]) -> NDArray[np.fl
     return np.stack([places[name].to_numpy(zero_copy_only=False) for name in names], axis=1)
 
 
-def _kept(slices: Slices, column: Any) -> Any:
-    return column.filter(pa.array(slices.kept)) if isinstance(column, pa.Array) else column[slices.kept]
+def _chosen(column: Any, rows: NDArray[np.bool_]) -> Any:
+    return column.filter(pa.array(rows)) if isinstance(column, pa.Array) else column[rows]
 
 
 def _remarks(layout: Layout, manifest: Manifest) -> list[str]:
@@ -213,6 +213,13 @@ def _remarks(layout: Layout, manifest: Manifest) -> list[str]:
     unknown = manifest.table["patient"].null_count
     if unknown:
         remarks.append(f"The patient of {unknown:,} of {len(manifest):,} slices is unknown: train with them only.")
+    labelled = manifest.table["series"].filter(pc.is_null(manifest.table["split"])).drop_null()
+    in_part = pc.sum(pc.less(labelled.value_counts().field("counts"), FEWEST_SLICES)).as_py()
+    if in_part:
+        sentence = (
+            f"Scans with fewer than {FEWEST_SLICES} known slices: {in_part:,}. What these do not show is unknown."
+        )
+        remarks.append(sentence)
     by_z = pc.and_(pc.is_valid(manifest.table["slice"]), pc.is_null(manifest.table["position_mm"]))
     if pc.any(by_z).as_py():
         count = pc.sum(by_z).as_py()
