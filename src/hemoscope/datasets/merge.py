@@ -32,9 +32,15 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def unsplit(manifest: Manifest) -> Manifest:
-    """The Manifest without a split that Hemoscope made; what the collection itself calls its test set stays."""
+    """The Manifest without a split that Hemoscope made; what the collection itself calls its test set stays.
+
+    Raises UsageError where the split has made labels unknown: it cannot be taken back.
+    """
     if manifest.split is None:
         return manifest
+    if manifest.split.scheme == "patel2019":
+        sentence = "This Manifest was split as patel2019, which hides slice labels; use the one that it was made from."
+        raise UsageError(sentence)
     unlabelled = ~((manifest.labels >= 0) | (manifest.scan_labels >= 0)).any(axis=1)
     official = pc.and_(pc.equal(manifest.table["split"], "test"), pa.array(unlabelled))
     kept = pc.if_else(official, manifest.table["split"], None)

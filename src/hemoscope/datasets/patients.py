@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import Manifest
 
@@ -16,11 +20,27 @@ def patients_of(manifest: Manifest) -> pa.Array:
     one slice are of one patient: they get the first of the names in the order of the alphabet. Rows without a patient
     get that of their scan.
     """
+    number, names = _link(manifest)
+    found = np.array([*names, None], object)[np.minimum(number, len(names))]
+    return pa.array(found, pa.string(), from_pandas=True)
+
+
+def people_of(manifest: Manifest) -> NDArray[np.intp]:
+    """A number for the person of each row. Where no patient is known, rows of one scan or slice share a number."""
+    return _link(manifest)[0]
+
+
+def scan_names(manifest: Manifest) -> pa.Array:
+    """The scan of each row, null for a loose slice: nobody knows which others are of the same scan."""
+    return pc.if_else(manifest.table["series"].combine_chunks().is_valid(), manifest.scans, None)
+
+
+def _link(manifest: Manifest) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """(the number of the person of each row, the names of the first numbers); higher numbers have no name."""
     table = manifest.table
     patient, names = pd.factorize(table["patient"].to_pandas(), sort=True)
     slices = pd.factorize(table["sop_instance_uid"].to_pandas())[0]
     scans = pd.factorize(manifest.scans.to_pandas())[0]
-    # The number of the patient; above those of all patients, one of its own, where unknown.
     number = np.where(patient >= 0, patient, len(names) + np.arange(len(patient)))
     while True:  # names can be linked by several slices in a chain
         before = number.copy()
@@ -31,6 +51,4 @@ def patients_of(manifest: Manifest) -> pa.Array:
             changing = (groups >= 0) & ((groups is not scans) | (number >= len(names)))
             number[changing] = lowest[groups[changing]]
         if (number == before).all():
-            break
-    found = np.array([*names, None], object)[np.minimum(number, len(names))]
-    return pa.array(found, pa.string(), from_pandas=True)
+            return number, np.asarray(names, object)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.patients import patients_of
-from hemoscope.datasets.splitting.paper_splits import BURDUJA_SCANS, BURDUJA_SLICES, scan_names
+from hemoscope.datasets.patients import patients_of, scan_names
+from hemoscope.datasets.splitting.paper_splits import BURDUJA_SCANS, BURDUJA_SLICES
 from hemoscope.datasets.splitting.schemes import SCHEMES, split
 from hemoscope.datasets.splitting.split import leaks
 from hemoscope.findings import FINDING_NAMES

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.patients import patients_of
+from hemoscope.datasets.patients import patients_of, scan_names
 from hemoscope.findings import ANY
 
 NO_SPLIT = "none"
@@ -39,13 +39,12 @@ class Rows:
     def of(cls, manifest: Manifest) -> Rows:
         """The rows of a Manifest."""
         table = manifest.table
-        series = pc.if_else(table["series"].combine_chunks().is_valid(), manifest.scans, None)
         named = pc.or_(
             pc.or_(table["path"].is_valid(), table["slice"].is_valid()), table["sop_instance_uid"].is_valid()
         )
         return cls(
             _numbers(patients_of(manifest)),
-            _numbers(series),
+            _numbers(scan_names(manifest)),
             manifest.labels,
             manifest.scan_labels,
             np.asarray(named),

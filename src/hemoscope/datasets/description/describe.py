@@ -10,9 +10,8 @@ from hemoscope.datasets.description.table import Cell, Table
 from hemoscope.datasets.duplicates import find_duplicates, shared_by_datasets
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.patients import patients_of
+from hemoscope.datasets.patients import patients_of, scan_names
 from hemoscope.datasets.slice_store.store import SliceStore
-from hemoscope.datasets.splitting.paper_splits import scan_names
 from hemoscope.datasets.splitting.schemes import SCHEMES
 from hemoscope.datasets.splitting.split import check_leaks, leaks
 from hemoscope.findings import FINDING_NAMES

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
-from hemoscope.datasets.patients import patients_of
-from hemoscope.datasets.splitting.split import TEST, TRAIN, VALIDATION, Units, deal, is_labelled, with_split
+from hemoscope.datasets.patients import patients_of, scan_names
+from hemoscope.datasets.splitting.split import TEST, TRAIN, VALIDATION, Units, deal, with_split
 from hemoscope.findings import ANY, FINDING_NAMES
 
 # Burduja et al. 2020, section 4.1 and Table 1: the official training data of RSNA 2019, stage 2
@@ -27,9 +27,10 @@ BURDUJA_SLICES = {TRAIN: 728_513, VALIDATION: 24_290}
 EFFICIENTCLASS_PATIENTS = {TRAIN: 90, VALIDATION: 5, TEST: 5}
 # Wong 2019, section 3.2
 WONG_TRAINING_SHARE = 0.95
+NAMES_OF_A_SLICE = ("dataset", "sop_instance_uid", "path", "frame", "patient", "series", "slice")
 # Ye et al. 2019, "Training procedures". The text says 10% for testing; 299 of 2,836 subjects are 10.5%.
 YE_PATIENTS = {TRAIN: 80, VALIDATION: 10, TEST: 10}
-# Patel et al. 2019, Table 2: scans; Table 3: of them those with slice labels, as many positive as negative
+# Patel et al. 2019, Table 2: scans; Table 3: of them those with slice labels (170 "exams"), positive and negative alike
 PATEL_POSITIVE = {TRAIN: 666, VALIDATION: 44, TEST: 177}
 PATEL_NEGATIVE = {TRAIN: 782, VALIDATION: 52, TEST: 209}
 PATEL_SLICE_LABELLED = {TRAIN: 75, VALIDATION: 10}
@@ -84,7 +85,8 @@ def _random_patients(manifest: Manifest, numbers: Mapping[str, int], random: np.
 
 def wong2019(manifest: Manifest, random: np.random.Generator) -> Manifest:
     """Labelled slices, at random: PyTorch's `random_split` into int(0.95 n) slices and the rest."""
-    labelled = np.flatnonzero(is_labelled(manifest))
+    order = pc.sort_indices(manifest.table, [(name, "ascending") for name in NAMES_OF_A_SLICE]).to_numpy()
+    labelled = order[(manifest.labels[order] != UNKNOWN).any(axis=1)]
     split = manifest.table["split"].to_pandas().to_numpy(object, copy=True)
     split[labelled] = VALIDATION
     split[random.permutation(labelled)[: int(len(labelled) * WONG_TRAINING_SHARE)]] = TRAIN
@@ -125,11 +127,6 @@ def _hide_slice_labels(manifest: Manifest, scans: Units, keeps_slices: NDArray[n
     of_scan = np.where(positive, np.int8(1), manifest.scan_labels)
     columns = dict(zip(FINDING_NAMES, shown.T, strict=True)) | dict(zip(SCAN_FINDING_NAMES, of_scan.T, strict=True))
     return manifest.with_columns(columns)
-
-
-def scan_names(manifest: Manifest) -> pa.Array:
-    """The scan of each row, null for a loose slice: nobody knows which others are of the same scan."""
-    return pc.if_else(manifest.table["series"].combine_chunks().is_valid(), manifest.scans, None)
 
 
 def _shares(numbers: Mapping[str, int]) -> dict[str, float]:

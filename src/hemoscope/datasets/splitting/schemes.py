@@ -58,9 +58,6 @@ def split(manifest: Manifest, scheme: str, seed: int) -> Manifest:
     by patient, stratified over dataset and findings. Raises UsageError for any other, for too few patients, and where
     a split that must not leak does.
     """
-    if manifest.split and manifest.split.scheme == "patel2019":
-        sentence = "This Manifest was split as patel2019, which hides slice labels; split the one it was made from."
-        raise UsageError(sentence)
     fresh, random = unsplit(manifest), np.random.default_rng(seed)
     paper = SCHEMES.get(scheme)
     done = paper.split(fresh, random) if paper else split_patients(fresh, _shares(scheme, fresh), random)
@@ -79,7 +76,9 @@ def _caveat(paper: Scheme, manifest: Manifest) -> str:
     leaking = len(leaks(manifest, patients))
     count = f"{leaking:,} of {known:,} patients are in more than one split, so that results are too good"
     here = count if leaking else f"none of {known:,} known patients is in more than one split"
-    return f"{paper.source}: the {paper.unit}s were split, not the patients. Here {here}."
+    unknown = int(pc.sum(pc.and_(patients.is_null(), manifest.table["split"].is_valid())).as_py() or 0)
+    besides = f", and the patient of {unknown:,} slices is unknown" if unknown else ""
+    return f"{paper.source}: the {paper.unit}s were split, not the patients. Here {here}{besides}."
 
 
 def _shares(scheme: str, manifest: Manifest) -> Mapping[str, float]:

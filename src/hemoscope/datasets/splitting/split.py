@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import Manifest
-from hemoscope.datasets.patients import patients_of
+from hemoscope.datasets.patients import patients_of, people_of, scan_names
 from hemoscope.reasons import UsageError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -112,15 +112,18 @@ def with_split(manifest: Manifest, units: Units, split_of_free: NDArray[Any]) ->
     """Fill the column `split` from the splits of `units.free`.
 
     Units of a collection's own test set stay in `test`; units without any label are in no split (null). Labelled rows
-    of no unit (patient unknown) are `train`: they could be of anyone. Unlabelled rows are in `test` only where the
-    collection says so, which `merge.unsplit` relies on; those of units that we test on are in no split.
+    of no unit (patient unknown) are `train`: they could be of anyone; but `test` where their scan or slice is in a
+    collection's own test set. Unlabelled rows are in `test` only where the collection says so, which `merge.unsplit`
+    relies on; those of units that we test on are in no split.
     """
     split_of_unit = np.full(len(units) + 1, None, object)  # the last stands for rows of no unit, numbered -1
     split_of_unit[:-1][units.official_test] = TEST
     split_of_unit[units.free] = split_of_free
     split = split_of_unit[units.of_row]
     known, official = is_labelled(manifest), is_official_test(manifest)
-    split[(units.of_row < 0) & known] = TRAIN
+    person = people_of(manifest)
+    tested = np.isin(person, person[official])
+    split[(units.of_row < 0) & known] = np.where(tested, TEST, TRAIN)[(units.of_row < 0) & known]
     split[(split == TEST) & ~known] = None
     split[official & ~known] = TEST
     return manifest.with_columns({"split": pa.array(split, pa.string())})
@@ -134,13 +137,17 @@ def leaks(manifest: Manifest, names: pa.Array) -> list[str]:
 
 
 def check_leaks(manifest: Manifest) -> None:
-    """Raise UsageError when a patient is in more than one split, unless that is the caveat of a paper's own split."""
+    """Raise UsageError when a patient or scan is in two splits, unless that is the caveat of a paper's own split."""
     if manifest.split and manifest.split.caveat:
         return
-    found = leaks(manifest, patients_of(manifest))
-    if found:
-        some = ", ".join(found[:NAMED_LEAKS]) + (" ..." if len(found) > NAMED_LEAKS else "")
-        raise UsageError(f"Patients are in more than one split ({len(found):,}: {some}); split the Manifest anew.")
+    for kind, names, remedy in (
+        ("Patients", patients_of(manifest), "split the Manifest anew."),
+        ("Scans", scan_names(manifest), "they have slices of several patients: give each scan a name of its own."),
+    ):
+        found = leaks(manifest, names)
+        if found:
+            some = ", ".join(found[:NAMED_LEAKS]) + (" ..." if len(found) > NAMED_LEAKS else "")
+            raise UsageError(f"{kind} are in more than one split ({len(found):,}: {some}); {remedy}")
 
 
 def is_labelled(manifest: Manifest) -> NDArray[np.bool_]:
