@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import struct
 import sys
 import warnings
@@ -11,6 +12,7 @@ import zlib
 from typing import BinaryIO
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
@@ -25,6 +27,7 @@ from pydicom.uid import (
 
 from hemoscope.ct.deflated import inflate, plain_start
 from hemoscope.ct.enhanced import PER_FRAME, frame_headers
+from hemoscope.ct.frames import OBJECT_TAGS, TAGS
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.sniff import sniff as sniff
 from hemoscope.reasons import HemoscopeError, Reason
@@ -43,11 +46,13 @@ PARSER_ERRORS = (InvalidDicomError, BytesLengthException, EOFError, ValueError, 
 _USUAL_HEADER_BYTES = 1 << 16
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _FIRST_GROUPS = frozenset({0x0004, 0x0008})  # one of them is in every DICOMDIR and every other object
-_CHECKED_GROUPS = frozenset({0x0008, 0x0010, 0x0018, 0x0020, 0x0028})
-# Text converts without raising, and lazily; what else is written in these groups is checked at once.
+# Text converts without raising, and lazily; what else of these is written is checked at once.
+_CHECKED = TAGS | OBJECT_TAGS
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "SQ", "ST", "TM", "UC", "UI", "UR", "UT"})
-_INTEGERS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
-             "PixelRepresentation")  # fmt: skip
+_INTEGERS = frozenset(tag_for_keyword(keyword) for keyword in (
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation",
+))  # fmt: skip
 
 
 def read_header(file: InputFile) -> Dataset:
@@ -81,7 +86,8 @@ def read_content(file: InputFile, header: Dataset) -> tuple[bytes, str]:
     """
     try:
         with file.path.open("rb") as stream:
-            content = stream.read(MAX_FILE_BYTES)
+            # asked for more than there is, Python takes the memory for all of it, and gives it back: 0.3 ms
+            content = stream.read(min(os.fstat(stream.fileno()).st_size, MAX_FILE_BYTES))
     except OSError as error:
         raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read: {error.strerror}.") from error
     sha256 = hashlib.sha256(content).hexdigest()
@@ -193,8 +199,8 @@ def _syntax_of(header: Dataset) -> UID:
 
 
 def _leave_out_malformed(header: Dataset) -> None:
-    """Convert the values of the groups that Hemoscope uses, so that no later access can raise."""
-    checked = [tag for tag, raw in header.items() if tag >> 16 in _CHECKED_GROUPS and raw.VR not in _TEXT]
+    """Convert the values that Hemoscope uses, so that no later access can raise."""
+    checked = [tag for tag, raw in header.items() if tag in _CHECKED and raw.VR not in _TEXT]
     for tag in checked:
         try:
             element = header[tag]
@@ -212,9 +218,10 @@ def _has_text(value: object) -> bool:
 
 def _check_claims(file: InputFile, header: Dataset) -> None:
     """Refuse what claims more pixels than are read, or contradicts itself."""
-    for keyword in _INTEGERS:
-        if keyword in header and not (isinstance(header[keyword].value, int) and header[keyword].value >= 0):
-            del header[keyword]
+    for tag in [tag for tag in header.keys() if tag in _INTEGERS]:  # noqa: SIM118
+        value = header[tag].value
+        if not (isinstance(value, int) and value >= 0):
+            del header[tag]
     if header.get("NumberOfFrames") == 0:  # written by some for a single frame
         del header.NumberOfFrames
     rows, columns = header.get("Rows", 0), header.get("Columns", 0)

@@ -30,7 +30,11 @@ OBJECT_KEYWORDS = (
     "PixelPaddingRangeLimit", "PixelPaddingValue", "PixelRepresentation", "RescaleIntercept", "RescaleSlope",
     "RescaleType", "SOPClassUID", "SamplesPerPixel",
 )  # fmt: skip
-KEPT_TAGS = frozenset(tag_for_keyword(keyword) for keyword in (*KEYWORDS, *OBJECT_KEYWORDS, PER_FRAME, SHARED))
+TAGS, OBJECT_TAGS, GROUP_TAGS = (
+    frozenset(tag_for_keyword(keyword) for keyword in keywords)
+    for keywords in (KEYWORDS, OBJECT_KEYWORDS, (PER_FRAME, SHARED))
+)
+KEPT_TAGS = TAGS | OBJECT_TAGS | GROUP_TAGS
 MALFORMED = (
     ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error,
     BytesLengthException,
@@ -78,11 +82,11 @@ def frames_of(file: InputFile, header: Dataset) -> tuple[Frame, ...]:
 
 
 def _drop_malformed(header: Dataset) -> None:
-    for keyword in KEYWORDS:
+    for tag in [tag for tag in header.keys() if tag in TAGS]:  # noqa: SIM118
         try:
-            str(header.get(keyword))
+            str(header[tag].value)
         except MALFORMED:
-            del header[keyword]
+            del header[tag]
 
 
 def text(header: Dataset, keyword: str) -> str:

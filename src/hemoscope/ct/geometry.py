@@ -6,9 +6,11 @@ head, in mm. They hold for the patient, not for the table: feet-first, prone and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +42,11 @@ class Plane:
 
     def __post_init__(self) -> None:
         """Check the numbers; header digits leave directions a little off."""
-        numbers = np.array([self.position, self.along_row, self.along_column])
-        if numbers.shape != (3, 3) or not np.isfinite(numbers).all():
-            raise ValueError("position and directions need three finite numbers each")
-        lengths = np.linalg.norm(numbers[1:], axis=1)
-        if not np.all(np.abs(lengths - 1) < 0.01) or abs(numbers[1] @ numbers[2]) > 0.01:
+        for numbers in (self.position, self.along_row, self.along_column):
+            if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+                raise ValueError("position and directions need three finite numbers each")
+        off = max(abs(math.hypot(*direction) - 1) for direction in (self.along_row, self.along_column))
+        if off >= 0.01 or abs(sum(map(mul, self.along_row, self.along_column))) > 0.01:
             raise ValueError("the directions of rows and columns are not perpendicular unit vectors")
 
     @cached_property

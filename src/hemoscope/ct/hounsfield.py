@@ -85,7 +85,8 @@ def _linear(stored: Stored, slope: float, intercept: float) -> NDArray[np.int16]
         # Clipped before the shift, nothing can overflow; ten times as fast as floating point.
         least = np.iinfo(stored.dtype).min
         low, high = max(least, AIR_HU - round(intercept)), HIGHEST_HU - round(intercept)
-        shifted: NDArray[np.int16] = np.clip(stored, low, high).astype(np.int16, copy=False)
+        bounds = np.array([low, high], stored.dtype)  # with plain integers NumPy takes ten times as long
+        shifted: NDArray[np.int16] = np.clip(stored, *bounds).astype(np.int16, copy=False)
         shifted += np.int16(intercept)
         return shifted
     hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)

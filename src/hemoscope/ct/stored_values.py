@@ -79,7 +79,8 @@ def uncompressed_frames(file: InputFile, header: Dataset, content: bytes) -> Sto
     if big:
         values = values.astype(kind.newbyteorder("="))
     if stored < bits:  # the unused bits may hold anything (PS3.5 8.1.1); shifting there and back extends the sign
-        values = np.right_shift(np.left_shift(values, bits - 1 - high), bits - stored)
+        values = np.left_shift(values, bits - 1 - high)
+        values >>= bits - stored
     return values
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
@@ -64,15 +65,18 @@ def head_square(hu: NDArray[np.int16], rows: int, columns: int) -> NDArray[np.fl
     compression, where the outline of the head (`ct.prepare.head_crop`) may jump.
     """
     tissue = hu > HEAD_THRESHOLD_HU
-    by_row, by_column = tissue.sum(axis=1), tissue.sum(axis=0)
+    by_row, by_column = tissue.sum(axis=1, dtype=np.int32), tissue.sum(axis=0, dtype=np.int32)
     if not by_row.any():
         return np.zeros((rows, columns), np.float32)
     (row, row_spread), (column, column_spread) = _centre_and_spread(by_row), _centre_and_spread(by_column)
     side = 4 * max(row_spread, column_spread, 1.0)  # an even ellipse reaches 2 standard deviations from its centre
-    clipped = np.clip(hu, NETWORK_WINDOW.low, NETWORK_WINDOW.high).astype(np.float32)
-    down = _means(len(by_row), np.linspace(row - side / 2, row + side / 2, rows + 1))
-    across = _means(len(by_column), np.linspace(column - side / 2, column + side / 2, columns + 1))
-    return np.asarray(down @ clipped @ across.T, np.float32)
+    # Whole numbers, so that the sums are exact. A product of matrices would start threads in every process of a build.
+    clipped = np.clip(hu, *np.array([NETWORK_WINDOW.low, NETWORK_WINDOW.high], np.int16)).astype(np.uint8)
+    sums = cv2.integral(clipped)  # [row, column] of all that lies above and to the left
+    across = _at(sums.T, np.linspace(column - side / 2, column + side / 2, columns + 1))
+    corners = _at(across.T, np.linspace(row - side / 2, row + side / 2, rows + 1))
+    area = (side / rows) * (side / columns)
+    return np.asarray(np.diff(np.diff(corners, axis=0), axis=1) / area, np.float32)
 
 
 def _centre_and_spread(counts: NDArray[np.integer[Any]]) -> tuple[float, float]:
@@ -82,14 +86,15 @@ def _centre_and_spread(counts: NDArray[np.integer[Any]]) -> tuple[float, float]:
     return float(centre), float(np.sqrt(np.average((places - centre) ** 2, weights=counts)))
 
 
-def _means(pixels: int, edges: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The weights [cell, pixel] that average a line of pixels over cells between `edges`, in fractions of pixels.
+def _at(sums: NDArray[Any], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rows of a table of sums at `edges`, in fractions of pixels: [edge, column].
 
-    What lies outside the line counts as 0.
+    What lies outside the picture counts as 0, so that there the sums do not grow.
     """
-    starts = np.arange(pixels)
-    overlap = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    return np.asarray(np.clip(overlap, 0, None) / (edges[1] - edges[0]), np.float32)
+    edges = np.clip(edges, 0, len(sums) - 1)
+    before = np.minimum(edges.astype(np.intp), len(sums) - 2)
+    part = (edges - before)[:, None]
+    return np.asarray(sums[before] * (1 - part) + sums[before + 1] * part, np.float64)
 
 
 @dataclass(frozen=True)
