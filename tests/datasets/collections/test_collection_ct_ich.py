@@ -242,14 +242,14 @@ def test_volumes_are_ordered_by_their_affine(examples: Path, tmp_path: Path, ups
         assert brain[-1] < max(brain) / 2
 
 
-def test_volumes_have_masks_people_and_a_window_only_where_they_were_clipped(examples: Path, tmp_path: Path) -> None:
-    for name, true_hu, window in (("clipped", False, "40/120"), ("true", True, None)):
+def test_volumes_have_masks_people_and_limits_only_where_they_were_clipped(examples: Path, tmp_path: Path) -> None:
+    for name, true_hu, clipped in (("clipped", False, (-20, 100)), ("true", True, (None, None))):
         root = tmp_path / name
         root.mkdir()
         release_volumes(examples, root, true_hu=true_hu)
         imported = read(root)
         rows = rows_of(imported)
-        assert {row["window"] for row in rows} == {window}
+        assert {(row["window"], row["hu_low"], row["hu_high"]) for row in rows} == {(None, *clipped)}
         assert {(row["series"], row["age"], row["sex"]) for row in rows} == {
             ("052", None, None), ("077", 33, "M"), ("101", 19, "F"),
         }  # fmt: skip
@@ -258,7 +258,7 @@ def test_volumes_have_masks_people_and_a_window_only_where_they_were_clipped(exa
         assert imported.found == ()
 
 
-def test_volumes_that_cannot_be_used_are_kept_out(examples: Path, tmp_path: Path) -> None:
+def test_volumes_that_cannot_be_used_and_masks_that_do_not_fit_are_kept_out(examples: Path, tmp_path: Path) -> None:
     release_volumes(examples, tmp_path)
     volume = tmp_path / "ct_scans" / "052.nii"
     volume.write_bytes(volume.read_bytes()[:100_000])
@@ -267,12 +267,15 @@ def test_volumes_that_cannot_be_used_are_kept_out(examples: Path, tmp_path: Path
     lines = table.read_text().splitlines()
     table.write_text("\n".join([*lines[:-1], "77,19,0,0,0,0,0,1,0", "78,1,0,0,0,0,0,1,0"]))
     imported = read(tmp_path)
-    assert {row["series"] for row in rows_of(imported)} == {"077"}
+    rows = rows_of(imported)
+    assert {(row["series"], row["mask"]) for row in rows} == {("077", "masks/077.nii"), ("101", None)}
+    assert {row["any"] for row in rows if row["series"] == "101"} == {0}  # the labels are those of the table
     assert [(one.problem, one.item) for one in imported.found] == [
+        (Problem.MISSING_FILE, "patient 78, slice 1"),
         (Problem.UNREADABLE_FILE, "ct_scans/052.nii"),
         (Problem.NO_SLICE, "patient 77, slice 19"),
-        (Problem.MISSING_FILE, "ct_scans/078.nii"),
         (Problem.SHAPE_MISMATCH, "masks/101.nii"),
+        (Problem.NO_LABEL, "ct_scans/101.nii"),
     ]
 
 

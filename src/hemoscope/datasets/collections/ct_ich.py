@@ -5,6 +5,7 @@ Source: M. Hssayeni et al., Intracranial Hemorrhage Segmentation Using a Deep Co
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hemoscope.datasets.collection import Collection, Imported, OnProgress, Opti
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.importing.boxes import SIDES, Box, boxes_by_slice
 from hemoscope.datasets.importing.ct_ich_layouts import RENDERING, Layout, find_table, layout_of
-from hemoscope.datasets.importing.ct_ich_volumes import Volume, VolumeFiles, read_volume
+from hemoscope.datasets.importing.mask_pairs import Pair, ReadPair, read_pair
 from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.importing.sieve import Sieve, missing_files
 from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
@@ -31,6 +32,9 @@ MASK_VALUES = dict.fromkeys(range(128, 256), "any")  # JPEG masks are 0 and 255 
 VOLUME_MASK_VALUES = {1: "any", 255: "any"}
 
 
+FROM_ROWS = ("slice", "position_mm", "path", "frame", "window", "hu_low", "hu_high", "mask")
+
+
 def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path | None = None) -> Imported:
     """Read the table of slices, the table of patients where there is one, and the volumes of the NIfTI layout.
 
@@ -43,14 +47,14 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
     rows, labels, sieve = _slices(root, layout)
     drawn, not_used = _boxes(boxes, set(rows["path"][sieve.kept])) if boxes else ({}, [])
     if layout.in_volumes:
-        _enter_volumes(rows, sieve, _volumes(root, layout, rows, jobs, on_progress))
+        _enter_volumes(rows, sieve, _volumes(root, rows[sieve.kept], jobs, on_progress))
     _report_doubtful(rows, labels, sieve)
     of_scan = _scan_labels(rows, labels, sieve.kept)
     used = rows[sieve.kept]
     columns = {
         "patient": [f"ct-ich:{patient}" for patient in used["patient"]],
         "series": used["patient"].tolist(),
-        **{column: used[column].tolist() for column in ("slice", "position_mm", "path", "frame", "window", "mask")},
+        **{column: used[column].tolist() for column in FROM_ROWS},
         **_people(root, layout, used["patient"]),
         "boxes": [drawn.get(path) for path in used["path"]],
         **dict(zip(FINDING_NAMES, labels[sieve.kept].T, strict=True)),
@@ -98,47 +102,59 @@ def _place(root: Path, layout: Layout, rows: pd.DataFrame, sieve: Sieve) -> None
     rows["mask"] = [layout.mask.format(**place) if layout.mask else None for place in places]
     rows["slice"], rows["window"] = rows["number"] - 1, layout.window
     rows["frame"] = rows["slice"].astype(object) if layout.in_volumes else None
-    rows["position_mm"] = rows["marked"] = None
-    if not layout.in_volumes:
-        sieve.report(missing_files(root, rows["path"]), Problem.MISSING_FILE, "Its picture is not there.")
-        rows.loc[missing_files(root, [mask or "" for mask in rows["mask"]]), "mask"] = None
-        rows["marked"] = rows["mask"].notna() if rows["mask"].notna().any() else None
+    rows["position_mm"] = rows["hu_low"] = rows["hu_high"] = rows["marked"] = None
+    sieve.report(missing_files(root, rows["path"]), Problem.MISSING_FILE, "Its picture or volume is not there.")
+    rows.loc[missing_files(root, [mask or "" for mask in rows["mask"]]), "mask"] = None
+    if not layout.in_volumes and rows["mask"].notna().any():
+        rows["marked"] = rows["mask"].notna()
 
 
-def _volumes(root: Path, layout: Layout, rows: pd.DataFrame, jobs: int, on_progress: OnProgress) -> list[Volume]:
-    """Read the volume of each patient in the table."""
-    pairs = rows[["path", "mask"]].drop_duplicates()
-    files = [VolumeFiles(root, path, mask) for path, mask in zip(pairs["path"], pairs["mask"], strict=True)]
+def _volumes(root: Path, rows: pd.DataFrame, jobs: int, on_progress: OnProgress) -> list[ReadPair]:
+    """Read the volume and mask of each patient in the table."""
+    files = rows[["path", "mask"]].drop_duplicates()
+    pairs = [
+        Pair(root, path, mask, VOLUME_MASK_VALUES, None)
+        for path, mask in zip(files["path"], files["mask"], strict=True)
+    ]
     volumes = []
-    for volume in in_processes(read_volume, files, jobs):
+    for volume in in_processes(_read_volume, pairs, jobs):
         volumes.append(volume)
-        on_progress(len(volumes), len(files))
-    return sorted(volumes, key=lambda volume: volume.path)
+        on_progress(len(volumes), len(pairs))
+    return sorted(volumes, key=lambda volume: volume.image)
 
 
-def _enter_volumes(rows: pd.DataFrame, sieve: Sieve, volumes: list[Volume]) -> None:
-    """Put in what the volumes say: the order and position of each slice, the window, and whether there is a mask."""
+def _read_volume(pair: Pair) -> ReadPair:
+    """Read a volume with its mask; where only the mask cannot be used that is `found`, and the slices are without."""
+    both = read_pair(pair)
+    if both.found is None or pair.mask is None:
+        return both
+    alone = read_pair(replace(pair, mask=None))
+    return replace(alone, found=alone.found or replace(both.found, item=pair.mask))
+
+
+def _enter_volumes(rows: pd.DataFrame, sieve: Sieve, volumes: list[ReadPair]) -> None:
+    """Put in what the volumes say: the order and position of each slice, where HU are clipped, and what is marked."""
     for volume in volumes:
-        of_volume = (rows["path"] == volume.path).to_numpy()
+        of_volume = (rows["path"] == volume.image).to_numpy()
         if volume.found:
             sieve.found.append(volume.found)
+        if not volume.slices:
             sieve.kept &= ~of_volume
             continue
-        known = rows["frame"].isin(list(volume.slices)).to_numpy()
-        sieve.report(of_volume & ~known, Problem.NO_SLICE, f"{volume.path} has {len(volume.slices)} slices only.")
-        unlabelled = len(set(volume.slices) - set(rows["frame"][of_volume]))
+        slices = {one.frame: one for one in volume.slices}
+        known = rows["frame"].isin(list(slices)).to_numpy()
+        sieve.report(of_volume & ~known, Problem.NO_SLICE, f"{volume.image} has {len(slices)} slices only.")
+        unlabelled = len(set(slices) - set(rows["frame"][of_volume]))
         if unlabelled:
-            detail = f"{unlabelled} of its {len(volume.slices)} slices have no row in the table."
-            sieve.found.append(Found(Problem.NO_LABEL, volume.path, detail))
+            detail = f"{unlabelled} of its {len(slices)} slices have no row in the table."
+            sieve.found.append(Found(Problem.NO_LABEL, volume.image, detail))
             rows.loc[of_volume, "whole"] = False
+        rows.loc[of_volume, ["hu_low", "hu_high"]] = volume.hu_low, volume.hu_high
         for row in np.flatnonzero(of_volume & known):
-            number, position_mm = volume.slices[rows.at[row, "frame"]]
-            rows.at[row, "slice"], rows.at[row, "position_mm"] = number, position_mm
-        rows.loc[of_volume, "window"] = volume.window
-        if volume.bleeding is None:
-            rows.loc[of_volume, "mask"] = None
-        else:
-            rows.loc[of_volume, "marked"] = rows["frame"][of_volume].isin(list(volume.bleeding))
+            one = slices[rows.at[row, "frame"]]
+            rows.at[row, "slice"], rows.at[row, "position_mm"] = one.slice, one.position_mm
+            rows.at[row, "marked"] = None if one.pixels is None else bool(one.pixels)
+            rows.at[row, "mask"] = None if one.pixels is None else rows.at[row, "mask"]
 
 
 def _report_doubtful(rows: pd.DataFrame, labels: NDArray[np.int8], sieve: Sieve) -> None:

@@ -63,7 +63,7 @@ def read(
     slices.whole = slices.whole | rows["frame"].notna().to_numpy()
     slices.sieve.found += [*pairing.found, *(one.found for one in reads.values() if one.found), *said.found]
     slices.remarks += said.remarks
-    _label(slices, [one.pixels for pair in good for one in pair.slices], meaning, min_pixels or 1)
+    _label(slices, [one.pixels or {} for pair in good for one in pair.slices], meaning, min_pixels or 1)
     return to_manifest(slices, name, root, findings_of(meaning))
 
 

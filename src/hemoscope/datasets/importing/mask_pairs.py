@@ -21,25 +21,32 @@ from hemoscope.datasets.importing.volume_facts import VolumeFile, read_volume_fa
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.reasons import HemoscopeError
 
+INEXACT = 0.01  # by which a value that a file scales may miss a whole number
 FARTHEST_VOXELS = 0.5  # by which the corners of image and mask may lie apart: no voxel is nearer to another's place
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask, relative to the root; values: of the mask, {value: finding or NONE}."""
+    """An image and its mask, relative to the root; values: of the mask, {value: finding or NONE}.
+
+    mask: None where there is none: of a volume alone the slices are read.
+    """
 
     root: Path
     image: str
-    mask: str
+    mask: str | None
     values: Mapping[int, str]
     window: Window | None
 
 
 @dataclass(frozen=True)
 class MarkedSlice:
-    """pixels: how many the mask marks, {value: pixels}. frame, slice, position_mm: of a volume, as in a Manifest."""
+    """pixels: how many the mask marks, {value: pixels}, None without mask.
 
-    pixels: Mapping[int, int]
+    frame, slice, position_mm: of a volume, as in a Manifest.
+    """
+
+    pixels: Mapping[int, int] | None
     frame: int | None = None
     slice: int | None = None
     position_mm: float | None = None
@@ -76,10 +83,13 @@ class _UnusableError(Exception):
 def read_pair(pair: Pair) -> ReadPair:
     """Read what the mask marks in each slice of the image; whatever is wrong is `found`."""
     try:
+        if pair.mask is None:
+            return _read_volume(pair, None)
         image, mask = _file(pair.root, pair.image), _file(pair.root, pair.mask)
         kinds = sniff(image), sniff(mask)
         if kinds == ("nifti", "nifti"):
-            return _read_volumes(pair, image, mask)
+            _check_same_space(pair, image, mask)
+            return _read_volume(pair, mask)
         if kinds == ("picture", "picture"):
             return _read_pictures(pair, image, mask)
         detail = f"{pair.image} and {pair.mask} are neither two NIfTI volumes nor two pictures."
@@ -115,19 +125,23 @@ def _read_pictures(pair: Pair, image: InputFile, mask: InputFile) -> ReadPair:
     return ReadPair(pair.image, (MarkedSlice(_pixels(pair, np.asarray(values, np.uint8))),), str(pair.window))
 
 
-def _read_volumes(pair: Pair, image: InputFile, mask: InputFile) -> ReadPair:
-    _check_same_space(pair, image, mask)
+def _read_volume(pair: Pair, mask: InputFile | None) -> ReadPair:
     facts = read_volume_facts(VolumeFile(pair.root, pair.image, pair.window))
     if facts.error:
         raise _UnusableError(Problem.UNREADABLE_FILE, facts.error)
-    with open_volume(mask) as (volume, layout):
-        stored = _whole_values(pair, np.asarray(volume.dataobj).reshape((*volume.shape, 1)[:3]))
-    planes = np.moveaxis(stored, layout.axes[0], 0)
+    planes = None if mask is None else _mask_planes(pair, mask)
     slices = tuple(
-        MarkedSlice(_pixels(pair, planes[frame]), frame, number, position)
+        MarkedSlice(None if planes is None else _pixels(pair, planes[frame]), frame, number, position)
         for number, (frame, position) in enumerate(zip(facts.frames, facts.positions_mm, strict=True))
     )
     return ReadPair(pair.image, slices, facts.window, facts.hu_low, facts.hu_high)
+
+
+def _mask_planes(pair: Pair, mask: InputFile) -> NDArray[np.uint8]:
+    """The values of a mask, slice by slice as stored."""
+    with open_volume(mask) as (volume, layout):
+        stored = _whole_values(pair, np.asarray(volume.dataobj).reshape((*volume.shape, 1)[:3]))
+    return np.moveaxis(stored, layout.axes[0], 0)
 
 
 def _check_same_space(pair: Pair, image: InputFile, mask: InputFile) -> None:
@@ -147,8 +161,8 @@ def _check_same_space(pair: Pair, image: InputFile, mask: InputFile) -> None:
 
 def _whole_values(pair: Pair, values: NDArray[np.generic]) -> NDArray[np.uint8]:
     with np.errstate(invalid="ignore"):  # NaN and what is too large show by the comparison
-        whole = np.asarray(values).astype(np.uint8)
-    if not np.array_equal(whole, values):
+        whole = np.asarray(np.rint(values)).astype(np.uint8)
+    if not np.allclose(whole, values, rtol=0, atol=INEXACT):
         detail = f"{pair.mask} has values that are no whole numbers from 0 to {MAX_MASK_VALUE}."
         raise _UnusableError(Problem.MASK_VALUE, detail)
     return whole
