@@ -183,7 +183,7 @@ n.nii.gz,3,,1,young
         ("path,subdrual\na,1\n", "has the column subdrual; the known ones are patient"),
         ("file,any\na,1\n", "has the column file"),
         ("any\n1\n", "has no column path"),
-        ("path,path\na,b\n", "names a column twice"),
+        ("path,Path\na,b\n", "names the column path twice"),
         ("", "no row of column names"),
         ("path,any\n", "no row with a cell for each"),
     ],

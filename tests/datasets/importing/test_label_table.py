@@ -22,7 +22,7 @@ def table(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("column", "good", "bad"),
     [
-        ("any", ["0", "1", "1.0", " 1 "], ["2", "-1", "yes", "0.5"]),
+        ("any", ["0", "1", "1.0", " 1 ", "TRUE", "False"], ["2", "-1", "yes", "0.5"]),
         ("scan_any", ["0", "1"], ["-1"]),
         ("slice", ["0", "12", "3.0"], ["-1", "1.5", "first"]),
         ("position_mm", ["-3.5", "1e1"], ["x", "inf"]),
@@ -31,7 +31,7 @@ def table(folder: Path, text: str) -> Path:
         ("sex", ["F", "M"], ["f", "0"]),
         ("patient_orientation", list(PICTURE_FLIPS), ["PL", "up"]),
         ("posterior_up", ["0", "1"], ["2"]),
-        ("path", ["a/b.png"], ["/a.png", "a/../../b.png"]),
+        ("path", ["a/b.png", r"a\b.png"], ["/a.png", r"C:\a.png", r"\\host\a.png", "a/../../b.png", r"..\a.png"]),
     ],
 )
 def test_what_a_cell_may_hold(tmp_path: Path, column: str, good: list[str], bad: list[str]) -> None:
@@ -74,5 +74,23 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_table_gives_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xff")
     for path in (tmp_path / "table.csv", tmp_path / "absent.csv", tmp_path):
-        with pytest.raises(UsageError, match="cannot be read as a CSV table"):
+        with pytest.raises(UsageError, match=r"cannot be read as a CSV table|is not in UTF-8: save it"):
             read_label_table(path, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Path,PATIENT,Any\r\na/1.png,7,TRUE\r\n\r\nb.png,,0\r\n",
+        "path;patient;any\na/1.png;7;1\n;;\nb.png;;0\n",
+        "path\tpatient\tany\na/1.png\t7\t1\n\nb.png\t\t0\n",
+        '"path","patient","any",\n"a\\1.png","7","1.0",\n,,,\n"./b.png","","0",\n',
+    ],
+)
+def test_what_spreadsheets_of_all_kinds_write(tmp_path: Path, text: str) -> None:
+    read = read_label_table(table(tmp_path, text), {})
+    assert read.rows["path"].tolist() == ["a/1.png", "b.png"]
+    assert [None if pd.isna(one) else one for one in read.rows["patient"]] == ["7", None]
+    assert read.rows["any"].tolist() == [1, 0]
+    assert read.rows.index.tolist() == [2, 4]
+    assert (read.unused, read.wrong, read.malformed) == ((), {}, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ POSTERIOR_UP = "posterior_up"  # 0 or 1, a plainer word for patient_orientation 
 # What one cell can hold: every column but the name of the dataset and the lists.
 _TYPES = {column.name: column.type for column in COLUMNS if not pa.types.is_nested(column.type)}
 TABLE_COLUMNS: tuple[str, ...] = (*(name for name in _TYPES if name != "dataset"), POSTERIOR_UP)
+DELIMITERS = ",;\t"  # of spreadsheets in several languages
 FIRST_ROW = 2  # of the data, as spreadsheets count: the names of the columns are in row 1
 
 COLUMN_OPTION = Option(
@@ -78,8 +79,10 @@ def read_label_table(path: Path, sources: Mapping[str, str], usual: Mapping[str,
     `sources` names.
     """
     cells, malformed = _read_cells(path)
-    usual = {name: other for name, other in (usual or {}).items() if other in cells and name not in cells}
-    sources = {**usual, **sources}
+    named = {column.lower(): column for column in cells}
+    given = {name: named[name] for name in TABLE_COLUMNS if name in named}
+    also = {name: named[other] for name, other in (usual or {}).items() if other in named}
+    sources = {**also, **given, **sources}
     chosen, used = _choose(path, cells, sources)
     wrong: dict[int, str] = {}
     frame = pd.DataFrame({name: _values(name, chosen[name], wrong) for name in chosen}, index=cells.index)
@@ -93,26 +96,42 @@ def read_label_table(path: Path, sources: Mapping[str, str], usual: Mapping[str,
 
 def _read_cells(path: Path) -> tuple[pd.DataFrame, list[Found]]:
     """The cells as text, unknown ones as "", and the rows that have not one cell for each column."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as a CSV table in UTF-8: {error}.") from error
+    lines = _read_lines(path)
     header = [name.strip() for name in lines[0]] if lines else []
-    if len(set(header)) < len(header) or not any(header):
-        raise UsageError(f"{path} has no row of column names, or names a column twice.")
+    if not any(header):
+        raise UsageError(f"{path} has no row of column names.")
+    names = [name.lower() for name in header if name]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated:
+        raise UsageError(f"{path} names the column {repeated} twice (letter case does not count).")
     found, kept, numbers_of = [], [], []
     for number, line in enumerate(lines[1:], FIRST_ROW):
+        if not any(cell.strip() for cell in line):
+            continue
         if len(line) == len(header):
             kept.append(line)
             numbers_of.append(number)
-        elif line:
+        else:
             detail = f"It has {len(line)} cells for {len(header)} columns."
             found.append(Found(Problem.BAD_ROW, f"{path.name} row {number}", detail))
     if not kept:
         raise UsageError(f"{path} has no row with a cell for each of its {len(header)} columns.")
-    cells = pd.DataFrame(kept, columns=header, index=numbers_of, dtype=object)
-    return cells.apply(_stripped), found
+    cells = pd.DataFrame(kept, columns=header, index=numbers_of, dtype=object).apply(_stripped)
+    nothing = [not name and (cells.iloc[:, place] == "").all() for place, name in enumerate(header)]
+    return cells.loc[:, ~np.array(nothing)], found
+
+
+def _read_lines(path: Path) -> list[list[str]]:
+    """The rows as lists of cells, separated by what most often separates the names of the columns."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            first = stream.readline()
+            stream.seek(0)
+            return list(csv.reader(stream, delimiter=max(DELIMITERS, key=first.count)))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not in UTF-8: save it as 'CSV UTF-8'.") from error
+    except (OSError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as a CSV table: {error}.") from error
 
 
 def _stripped(column: pd.Series) -> pd.Series:
@@ -122,8 +141,7 @@ def _stripped(column: pd.Series) -> pd.Series:
 
 def _choose(path: Path, cells: pd.DataFrame, sources: Mapping[str, str]) -> tuple[dict[str, pd.Series], set[str]]:
     """The columns by their names in a Manifest, and the names in the file of those that were used."""
-    chosen = {name: cells[name] for name in TABLE_COLUMNS if name in cells and name not in sources}
-    used = set(chosen)
+    chosen, used = {}, set()
     for name, source in sources.items():
         parts = [source] if source in cells or name != "window" else source.split("/")
         absent = [part for part in parts if part not in cells]
@@ -150,7 +168,7 @@ def _checked(name: str, cells: pd.Series) -> tuple[object, object, str]:
     """(values, which are wrong, what they must be)."""
     kind = _TYPES.get(name, pa.int8())
     if kind == pa.int8():
-        values = numbers(cells)
+        values = numbers(cells.str.lower().replace({"true": "1", "false": "0"}))
         return values, ~np.isin(values, (0, 1)), "0 or 1"
     if pa.types.is_integer(kind):
         values = whole_numbers(cells)
@@ -166,7 +184,9 @@ def _checked(name: str, cells: pd.Series) -> tuple[object, object, str]:
         texts = cells.map(windows)
         return texts, texts.isna(), "level/width in HU, for example 40/80"
     if name in ("path", "mask"):
-        outside = cells.map(lambda text: PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts)
+        paths = [PurePosixPath(PureWindowsPath(text).as_posix()) for text in cells]
+        outside = [PureWindowsPath(path).anchor != "" or ".." in path.parts for path in paths]
+        texts = pd.Series([str(path) for path in paths], cells.index, dtype=object).where(cells != "", None)
         return texts, outside, "a path from the root on"
     if name == "sex":
         return texts, ~cells.isin(["F", "M"]), "F or M"
