@@ -75,8 +75,9 @@ class Decoder:
                 result = self._threads.submit(self._decode_apart, file, header).result
             else:
                 result = partial(_decode_here, file, header)
-            pending.append((pixel_bytes(header), result))
-            size += pixel_bytes(header)
+            needed = pixel_bytes(header)
+            pending.append((needed, result))
+            size += needed
             while len(pending) > self._ahead or (size > AHEAD_BYTES and len(pending) > 1):
                 size -= pending[0][0]
                 yield pending.popleft()[1]()

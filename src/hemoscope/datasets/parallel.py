@@ -39,7 +39,7 @@ def in_processes(work: Callable[[Task], Result], tasks: Iterable[Task], jobs: in
             yield from (one.result() for one in done)
     except BrokenProcessPool as error:
         sentence = "A process was killed, most likely for want of memory: start again with fewer --jobs."
-        raise UsageError(sentence) from error
+        raise UsageError(f"{sentence} What is finished is kept.") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +18,7 @@ from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import OnProgress
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.parallel import in_processes
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.datasets.slice_store.plan import Plan, plan_store
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
@@ -33,8 +29,6 @@ from hemoscope.reasons import UsageError
 SHARD_BYTES = 64 << 20  # of HU: what a process holds in memory, and the most work that a kill costs it
 NATIVE_SIDE = 512  # pixels, of most CT: how many slices of native size a shard has
 LOCK = ".lock"
-# The processes fill the cores; threads of libraries within each would only wait for one another.
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 INDEX_SCHEMA = pa.schema([
     ("key", pa.string()), ("scan", pa.string()), ("kind", pa.string()), ("file", pa.int32()), ("row", pa.int32()),
@@ -57,11 +51,6 @@ def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, o
             shape = _claim(manifest, plan, folder, size)
             shards = _build_shards(manifest, plan, folder, size, shape, jobs, on_progress)
             _finish(manifest, plan, folder, shape, shards)
-    except BrokenProcessPool as error:
-        sentence = (
-            "A process that read slices was killed, most likely for want of memory: start again with fewer --jobs."
-        )
-        raise UsageError(f"{sentence} What is finished is kept.") from error
     except OSError as error:
         sentence = f"The slice store {folder} cannot be written: {error.strerror}."
         raise UsageError(f"{sentence} What is finished is kept; start again when it can.") from error
@@ -130,54 +119,11 @@ def _build_shards(
     )
     done = sum(plan.shards[number][1] - plan.shards[number][0] for number in shards)
     on_progress(done, len(plan.rows))
-    for shard in map(write_shard, tasks) if jobs == 1 else _in_processes(tasks, jobs):
+    for shard in in_processes(write_shard, tasks, jobs):
         shards[shard.number] = shard
         done += plan.shards[shard.number][1] - plan.shards[shard.number][0]
         on_progress(done, len(plan.rows))
     return [shards[number] for number in sorted(shards)]
-
-
-def _in_processes(tasks: Iterable[ShardTask], jobs: int) -> Iterator[Shard]:
-    """Write shards in several processes, as they come; only a few tasks are in memory at once."""
-    context = get_context("spawn")
-    with _environment(ONE_THREAD), ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
-        pending: set[Future[Shard]] = set()
-        try:
-            for task in tasks:
-                pending.add(pool.submit(write_shard, task))
-                if len(pending) >= 2 * jobs:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (one.result() for one in done)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (one.result() for one in done)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started meanwhile; libraries read them when imported."""
-    before = {name: os.environ[name] for name in values if name in os.environ}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            del os.environ[name]
-        os.environ.update(before)
-
-
-def _end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone: it would wait for tasks for ever."""
-    parent = parent_process()
-    assert parent is not None
-
-    def end() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
 
 
 def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int], shards: list[Shard]) -> None:
