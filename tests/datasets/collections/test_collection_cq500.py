@@ -146,7 +146,7 @@ def test_files_of_no_known_scan_are_named(root: Path) -> None:
     stranger.PatientID = stranger.PatientName = "someone"
     (root / "other").mkdir()
     stranger.save_as(root / "other" / "a.dcm")
-    stranger.PatientID, stranger.SeriesInstanceUID = "CQ500-CT-999", "1.2.3"
+    stranger.PatientID, stranger.SeriesInstanceUID, stranger.SOPInstanceUID = "CQ500-CT-999", "1.2.3", "1.2.4"
     stranger.save_as(root / "other" / "b.dcm")
     (root / "other" / "c.dcm").write_bytes(b"nothing")
     found = read(root).found
@@ -194,6 +194,22 @@ def test_where_bhx_and_the_majority_disagree_the_slices_are_unknown(root: Path, 
         assert [row[name] for name in SCAN_FINDING_NAMES] == [0] * 6
     disputed = {(one.item, one.detail.split()[2]) for one in imported.found if one.detail.startswith("BHX draws")}
     assert disputed == {("CQ500-CT-0", "subarachnoid"), ("CQ500-CT-0", "any"), ("CQ500-CT-310", "epidural")}
+
+
+def test_where_bhx_draws_blood_of_no_type_and_the_majority_sees_none_every_type_is_unknown(
+    root: Path, tmp_path: Path
+) -> None:
+    rows = rows_of(read(root, boxes=write_bhx(tmp_path / "bhx.csv", root, [(VERTEX, "Chronic")])))
+    assert [rows[VERTEX][name] for name in FINDING_NAMES] == [None] * 6
+
+
+def test_a_slice_that_was_copied_is_there_once(root: Path) -> None:
+    (root / VERTEX).with_name("copy.dcm").write_bytes((root / VERTEX).read_bytes())
+    imported = read(root)
+    assert VERTEX in rows_of(imported)
+    assert [one.item for one in imported.found if one.problem is Problem.DUPLICATE_ROW] == [
+        (Path(VERTEX).parent / "copy.dcm").as_posix()
+    ]
 
 
 def test_boxes_are_placed_only_on_slices_stored_as_they_are_displayed(root: Path, tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ def test_a_scan_of_which_a_slice_is_kept_out_is_not_complete() -> None:
     assert twice.manifest.table["scan_any"].to_pylist() == [0, 0]
 
 
+def test_copies_of_a_slice_are_used_once_and_not_at_all_where_their_labels_differ() -> None:
+    made = manifest(
+        patient=["1"] * 6, series=["A"] * 6, sop_instance_uid=["u", "v", "u", "w", "w", None], any=[0, 0, 0, 0, 1, 0]
+    )
+    assert sorted(made.manifest.table["path"].to_pylist()) == ["0.png", "1.png", "5.png"]
+    assert [(one.problem, one.item) for one in made.found if one.problem is not Problem.NO_POSITION] == [
+        (Problem.DUPLICATE_ROW, "2"), (Problem.CONFLICTING_ROWS, "3"), (Problem.CONFLICTING_ROWS, "4"),
+    ]  # fmt: skip
+
+
 def test_one_positive_slice_makes_the_scan_positive() -> None:
     made = manifest(series=["A", "A"], slice=[4, 9], epidural=[1, None]).manifest.table
     assert made["scan_epidural"].to_pylist() == [1, 1]

@@ -20,7 +20,7 @@ from hemoscope.datasets.importing.cq500_reads import Votes, read_votes
 from hemoscope.datasets.importing.cq500_slices import find_slices, place_boxes
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Found, Problem
-from hemoscope.findings import FINDING_NAMES
+from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import UsageError
 
 
@@ -64,11 +64,14 @@ def _add_drawn(
     """Put what BHX draws into the labels of the slices.
 
     Where it draws what the majority of the readers says the scan has not, neither is taken: the finding is unknown in
-    every slice of that scan, the label of the scan stays that of the majority, and the scan is reported.
+    every slice of that scan, the label of the scan stays that of the majority, and the scan is reported. Where it draws
+    blood of no type, which may be of any, all types are unknown.
     """
     disputed = np.zeros_like(votes.labels, bool)
     np.logical_or.at(disputed, of_scan, (drawn == 1) & (votes.labels[of_scan] == 0))
-    labels[:] = np.where(disputed[of_scan], UNKNOWN, np.where(drawn == 1, 1, labels))
+    unknown = disputed.copy()
+    unknown[:, :ANY] |= (disputed[:, ANY] & ~disputed[:, :ANY].any(axis=1))[:, None]
+    labels[:] = np.where(unknown[of_scan], UNKNOWN, np.where(drawn == 1, 1, labels))
     return [
         Found(
             Problem.DOUBTFUL_LABEL,

@@ -18,6 +18,7 @@ from hemoscope.datasets.collection import OnProgress
 from hemoscope.datasets.importing.bhx_boxes import Drawn
 from hemoscope.datasets.importing.boxes import Box
 from hemoscope.datasets.importing.headers import scan_headers
+from hemoscope.datasets.importing.sieve import Sieve
 from hemoscope.datasets.importing.slice_order import order_slices
 from hemoscope.datasets.problems import Found, Problem
 
@@ -36,9 +37,12 @@ def find_slices(root: Path, jobs: int, on_progress: OnProgress) -> tuple[pa.Tabl
     headers, found = scan_headers(root, paths, jobs, on_progress)
     named = zip(headers["patient"].to_pylist(), headers["path"].to_pylist(), strict=True)
     scans = pa.array([scan_name(patient or "") or scan_name(path) for patient, path in named], pa.string())
-    strange = headers["path"].filter(scans.is_null()).to_pylist()
-    sentence = "Neither its header nor its folder names a scan of CQ500."
-    headers, scans = headers.filter(scans.is_valid()), scans.drop_null()
+    sieve, uids = Sieve(headers["path"].to_pylist()), headers["sop_instance_uid"].to_pandas()
+    strange, copied = np.asarray(scans.is_null()), (uids.duplicated() & uids.notna()).to_numpy(bool)
+    sieve.report(strange, Problem.NO_LABEL, "Neither its header nor its folder names a scan of CQ500.")
+    sieve.report(copied, Problem.DUPLICATE_ROW, "The same slice lies in another file, too.")
+    used = pa.array(sieve.kept & ~copied)
+    headers, scans = headers.filter(used), scans.filter(used)
     order = order_slices(
         headers["series"].combine_chunks(), _vectors(headers, ("x", "y", "z")),
         _vectors(headers, ("normal_x", "normal_y", "normal_z")),
@@ -46,7 +50,7 @@ def find_slices(root: Path, jobs: int, on_progress: OnProgress) -> tuple[pa.Tabl
     table = headers.select(list(FROM_HEADERS)).append_column("scan", scans)
     table = table.append_column("slice", pa.array(order.slice.data, mask=np.ma.getmaskarray(order.slice)))
     table = table.append_column("position_mm", pa.array(order.position_mm, from_pandas=True))
-    return table, (*found, *(Found(Problem.NO_LABEL, path, sentence) for path in strange), *order.found)
+    return table, (*found, *sieve.found, *order.found)
 
 
 def place_boxes(root: Path, slices: pa.Table, drawn: Drawn) -> tuple[list[list[Box] | None], list[Found]]:

@@ -14,6 +14,7 @@ from hemoscope.datasets.collection import Imported, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.importing.sieve import Sieve
+from hemoscope.datasets.importing.tables import repeated
 from hemoscope.datasets.labels import complete_any, contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Problem
@@ -132,7 +133,22 @@ def _repeats(slices: SliceRows) -> Flags:
     left = has_file & sieve.kept
     differ = left & keys[left].duplicated(keep=False).reindex(keys.index, fill_value=False)
     sieve.report(differ.to_numpy(), Problem.CONFLICTING_ROWS, "The slice has several rows that differ.")
-    return np.asarray(again, bool)
+    copied, denied = _copies(slices)
+    sieve.report(copied, Problem.DUPLICATE_ROW, "The same slice (sop_instance_uid) comes before it in another file.")
+    sieve.kept &= ~copied
+    sieve.report(denied, Problem.CONFLICTING_ROWS, "Files of the same slice (sop_instance_uid) have different labels.")
+    return np.asarray(again | copied, bool)
+
+
+def _copies(slices: SliceRows) -> tuple[Flags, Flags]:
+    """Which rows are of a slice that an earlier row has in another file, and which of these differ in their labels."""
+    left = (slices.text("sop_instance_uid").notna() & slices.sieve.kept).to_numpy()
+    keys = pd.DataFrame({"slice": slices.text("sop_instance_uid"), "frame": slices.numbers("frame")})[left]
+    copied, denied = np.zeros((2, len(left)), bool)
+    copied[left], denied[left] = repeated(
+        keys.groupby(["slice", "frame"], dropna=False).ngroup(), slices.labels()[left]
+    )
+    return copied, denied
 
 
 def _order(slices: SliceRows) -> pd.Series:
