@@ -118,7 +118,7 @@ def fit_square(
 
 
 def to_channels(hu: NDArray[np.int16], windows: Sequence[Window], grey: NDArray[np.uint8]) -> None:
-    """Show one slice through several windows as `to_grey` does, three times as fast.
+    """Show one slice through several windows as `to_grey` does, twice as fast.
 
     hu: HU [row, column]; grey: where the grey levels go, [window, row, column]. The published systems take three
     windows as the colours of a picture.

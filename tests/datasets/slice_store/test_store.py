@@ -161,7 +161,21 @@ def test_a_damaged_shard_is_named_and_written_again(examples: Path, work: Path) 
     with pytest.raises(UsageError, match=r"00000\.hu\.npy"):
         store.verify(lambda done, total: None)
     shard.unlink()
+    with pytest.raises(UsageError, match=r"00000\.hu\.npy cannot be read: No such file"):
+        SliceStore.open(folder).hu(3)
     build(manifest, folder)
+    assert contents(folder) == sound
+
+
+def test_a_damaged_index_is_named_and_written_again(examples: Path, work: Path) -> None:
+    manifest, folder = nifti_manifest(examples), work / "damaged_index"
+    store, _ = build(manifest, folder)
+    sound = contents(folder)
+    (folder / "index.parquet").write_bytes(sound["index.parquet"][:-1] + b"?")
+    with pytest.raises(UsageError, match=r"index\.parquet"):
+        store.verify(lambda done, total: None)
+    build(manifest, folder)
+    store.verify(lambda done, total: None)
     assert contents(folder) == sound
 
 

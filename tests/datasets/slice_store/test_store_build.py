@@ -17,6 +17,8 @@ from store_examples import build, contents, ge_manifest, mixed_manifest, nifti_m
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.problems import Problem
 from hemoscope.datasets.slice_store.build import INDEX_SCHEMA, build_store
+from hemoscope.datasets.slice_store.shard import Shard, ShardTask
+from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.reasons import UsageError
 
 # Builds with shards of 8 slices, and prints a line for each that is done.
@@ -105,6 +107,33 @@ def test_a_build_that_is_killed_while_it_writes_leaves_no_half_shard(
     (tmp_path / "store" / ".store.json.123").write_bytes(b"half")
     build(manifest, tmp_path / "store", 128)
     assert contents(tmp_path / "store") == whole
+
+
+def test_a_build_that_is_killed_before_its_plan_is_written_goes_on(examples: Path, tmp_path: Path) -> None:
+    """The native size is that of the first slice, which must be read first; a crash may also cut the plan off."""
+    (tmp_path / "store").mkdir()
+    for left in (".lock", ".plan.json.123"):
+        (tmp_path / "store" / left).write_bytes(b"")
+    build(nifti_manifest(examples), tmp_path / "store", size=None)
+    build(nifti_manifest(examples), tmp_path / "whole", size=None)
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+
+
+def test_a_store_is_no_finished_one_while_a_shard_is_written_again(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = nifti_manifest(examples)
+    build(manifest, tmp_path / "store")
+    (tmp_path / "store" / "shards" / "00000.hu.npy").unlink()
+
+    def interrupted(task: ShardTask) -> Shard:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hemoscope.datasets.slice_store.build.write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(manifest, tmp_path / "store")
+    with pytest.raises(UsageError, match="is not finished"):
+        SliceStore.open(tmp_path / "store")
 
 
 def test_several_processes_write_the_bytes_of_one(examples: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, o
 def _claimed(folder: Path) -> Iterator[None]:
     """Keep others from building in the same folder; a process that dies gives it free."""
     folder.mkdir(parents=True, exist_ok=True)
-    strange = {entry.name for entry in folder.iterdir()} - {LOCK}
+    # A build that is killed before it has written its plan leaves no more than these.
+    strange = [entry for entry in folder.iterdir() if not entry.name.startswith((LOCK, f".{PLAN}."))]
     if strange and not (folder / PLAN).exists():
         raise UsageError(f"{folder} is not empty and holds no slice store; give a new folder.")
     with (folder / LOCK).open("w") as lock:
@@ -74,7 +76,6 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 def _claim(manifest: Manifest, plan: Plan, folder: Path, size: int | None) -> tuple[int, int]:
     """Settle what the folder will hold, or check that it is that already; returns the shape of a slice."""
-    (folder / SHARDS).mkdir(exist_ok=True)
     for unfinished in (*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*"), *(folder / SHARDS).glob(".*")):
         unfinished.unlink()
     try:
@@ -112,6 +113,9 @@ def _build_shards(
     """Write the shards that are not there yet; returns all, in order."""
     there = [read_shard(folder, number, plan.digest) for number in range(len(plan.shards))]
     shards = {shard.number: shard for shard in there if shard is not None}
+    (folder / SHARDS).mkdir(exist_ok=True)
+    if len(shards) < len(there):
+        (folder / FACTS).unlink(missing_ok=True)  # the store is not a finished one until they are written
     tasks = (
         ShardTask(folder, number, plan.digest, slice_sources(manifest.take(plan.rows[start:end])), size, shape)
         for number, (start, end) in enumerate(plan.shards)
@@ -132,13 +136,15 @@ def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int]
     table = _index(manifest, plan, shards)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    write_whole(folder / INDEX, memoryview(sink.getvalue()))
+    index = memoryview(sink.getvalue())
+    write_whole(folder / INDEX, index)
     facts = {
         "format": FORMAT,
         "plan": plan.digest,
         "rows": shape[0],
         "columns": shape[1],
         "slices": len(table),
+        "index_sha256": hashlib.sha256(index).hexdigest(),
         "files": [asdict(one) for one in files],
     }
     write_whole(folder / FACTS, json.dumps(facts, indent=1).encode())

@@ -48,6 +48,7 @@ class SliceStore:
         self.folder = folder
         self.shape = (int(facts["rows"]), int(facts["columns"]))
         self._files = [ShardFile(**one) for one in facts["files"]]
+        self._index_sha256 = facts["index_sha256"]
         self.bytes = sum(one.bytes for one in self._files)
         places = pq.read_table(folder / INDEX, columns=["file", "row", "window"])
         self._file = places["file"].to_numpy()
@@ -138,30 +139,34 @@ class SliceStore:
         return grey
 
     def verify(self, on_progress: Callable[[int, int], None]) -> None:
-        """Compare every shard with its checksum; raises UsageError that names those that differ."""
+        """Compare the index and every shard with their checksums; raises UsageError that names those that differ."""
+        checksums = {INDEX: self._index_sha256} | {f"{SHARDS}/{one.name}": one.sha256 for one in self._files}
         differing = []
-        for number, one in enumerate(self._files):
+        for number, (name, sha256) in enumerate(checksums.items()):
             try:
-                with (self.folder / SHARDS / one.name).open("rb") as stream:
-                    same = hashlib.file_digest(stream, "sha256").hexdigest() == one.sha256
+                with (self.folder / name).open("rb") as stream:
+                    same = hashlib.file_digest(stream, "sha256").hexdigest() == sha256
             except OSError:
                 same = False
             if not same:
-                differing.append(one.name)
-            on_progress(number + 1, len(self._files))
+                differing.append(name)
+            on_progress(number + 1, len(checksums))
         if differing:
-            advice = "delete them, and `hemoscope dataset build` writes them again"
-            raise UsageError(f"Of the shards of {self.folder}, {', '.join(differing)} are damaged: {advice}.")
+            advice = "delete what is there, and `hemoscope dataset build` writes it again"
+            raise UsageError(f"Damaged or missing in {self.folder}: {', '.join(differing)}; {advice}.")
 
     def _read(self, file: int, row: int, hu: NDArray[np.int16], windows: NDArray[np.integer[Any]]) -> None:
         """Read slices that follow each other in a file into hu [slice, row, column]."""
         stored: NDArray[Any] = np.empty(hu.shape, KINDS["grey"]) if self._is_grey[file] else hu
-        stream, begin = self._open_file(file)
-        count = os.preadv(stream.fileno(), [stored.data], begin + row * stored[0].nbytes)
+        advice = "`hemoscope dataset build --verify` names all damaged"
+        try:
+            stream, begin = self._open_file(file)
+            count = os.preadv(stream.fileno(), [stored.data], begin + row * stored[0].nbytes)
+        except OSError as error:
+            shard = self.folder / SHARDS / self._files[file].name
+            raise UsageError(f"The shard {shard} cannot be read: {error.strerror}; {advice}.") from error
         if count != stored.nbytes:
-            raise UsageError(
-                f"The shard {stream.name} is cut off; `hemoscope dataset build --verify` names all damaged."
-            )
+            raise UsageError(f"The shard {stream.name} is cut off; {advice}.")
         if stored is not hu:
             for one, grey, window in zip(hu, stored, windows, strict=True):
                 np.take(self._tables[window], grey, out=one)
