@@ -185,11 +185,17 @@ def test_an_unreadable_and_a_misnamed_file_are_kept_out(kaggle: Path) -> None:
     first, second = (kaggle / "stage_2_train" / f"{id_of(number)}.dcm" for number in (10, 11))
     first.write_bytes(second.read_bytes())
     second.write_bytes(b"no DICOM")
+    rows = (kaggle / "stage_2_train.csv").read_text()
+    for name in ("epidural", "any"):
+        rows = rows.replace(f"{id_of(10)}_{name},0", f"{id_of(10)}_{name},1")
+    (kaggle / "stage_2_train.csv").write_text(rows)
     imported = read(kaggle)
     assert problems(imported) == [
         (Problem.UNREADABLE_FILE, f"stage_2_train/{id_of(11)}.dcm"), (Problem.UNREADABLE_FILE, id_of(10)),
     ]  # fmt: skip
     assert {id_of(10), id_of(11)}.isdisjoint(column(imported, "path"))
+    assert column(imported, "scan_epidural")[id_of(12)] == 0  # what 10 shows says nothing of the scan that it names
+    assert (column(imported, "slice")[id_of(12)], column(imported, "slice")[id_of(9)]) == (15, 16)
 
 
 @pytest.mark.parametrize(("absent", "label", "remarks"), [(4, 0, []), (5, None, ["Scans with fewer than 20 k"])])

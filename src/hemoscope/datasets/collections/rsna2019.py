@@ -30,9 +30,7 @@ from hemoscope.reasons import UsageError
 NAMESPACE = "rsna2019"  # of patients, whatever the dataset is called
 STAGES = ("1", "2")
 CORRUPT = "ID_6431af929"  # its pixels are cut off, as participants of the challenge found
-FEWEST_SLICES = (
-    20  # of the 5,732 scans of the two test parts, which are known whole; a scan with fewer is there in part
-)
+FEWEST_SLICES = 20  # of the 5,732 scans of both test parts, known whole; a smaller scan is there in part
 IDENTITY = ("patient", "study", "series")
 ONLY_HEADERS = ("row_spacing_mm", "column_spacing_mm", "thickness_mm", "age", "sex", "scanner")
 
@@ -189,9 +187,10 @@ def _places(
     slices.sieve.found += found
     slices.sieve.kept &= ~_is_in(slices.paths, pa.array([one.item for one in found], pa.string()))
     rows = pc.index_in(slices.paths, table["path"].combine_chunks(), skip_nulls=True)
-    read = {name: table[name].combine_chunks().take(rows) for name in table.column_names}
-    misnamed = pc.fill_null(pc.not_equal(read["sop_instance_uid"], slices.ids), False)
+    misnamed = pc.not_equal(table["sop_instance_uid"].combine_chunks().take(rows), slices.ids).fill_null(False)
     slices.sieve.report(np.asarray(misnamed), Problem.UNREADABLE_FILE, "Its header names another slice.")
+    rows = pc.if_else(misnamed, None, rows)
+    read = {name: table[name].combine_chunks().take(rows) for name in table.column_names}
     read |= {name: without_prefix(read[name]) for name in IDENTITY}
     merged = {name: pc.if_else(pc.is_valid(rows), read[name], known[name]) for name in known}
     return merged | {name: read[name] for name in ONLY_HEADERS}
