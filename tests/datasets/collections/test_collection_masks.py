@@ -193,7 +193,8 @@ def test_findings_that_no_value_stands_for_are_unknown(root: Path) -> None:
 
 
 def test_a_finding_of_too_few_pixels_is_unknown(root: Path) -> None:
-    imported = read(root, min_pixels=21)  # epidural has 20 pixels, the others more
+    assert read(root, min_pixels=20).manifest.labels[3].tolist() == [1, 0, 0, 0, 1, 1]  # epidural has 20 pixels
+    imported = read(root, min_pixels=21)
     labels = imported.manifest.labels
     assert labels[3].tolist() == [-1, 0, 0, 0, 1, 1]
     assert (labels[:, 0] == 0).sum() == 17
@@ -214,7 +215,7 @@ def shifted(affine: np.ndarray) -> np.ndarray:
         (lambda mask, affine: (mask, np.diag([-1, 1, 1, 1]) @ affine), Problem.SHAPE_MISMATCH, "affines differ"),
         (lambda mask, affine: (mask[:, :, :-1], affine), Problem.SHAPE_MISMATCH, "17"),
         (lambda mask, affine: (mask * 2, affine), Problem.MASK_VALUE, "the value 10"),
-        (lambda mask, affine: (mask * np.float32(0.5), affine), Problem.MASK_VALUE, "no whole numbers"),
+        (lambda mask, affine: (mask * np.float32(0.98), affine), Problem.MASK_VALUE, "no whole numbers"),
         (lambda mask, affine: (np.where(mask, np.nan, 0).astype(np.float32), affine), Problem.MASK_VALUE, "no whole"),
         (lambda mask, affine: (mask.astype(np.int16) * 256, affine), Problem.MASK_VALUE, "0 to 255"),
     ],
