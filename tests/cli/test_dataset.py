@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from hemoscope.cli import screen
 from hemoscope.datasets.collection import collections
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.findings import FINDING_NAMES
 
 PATIENTS = ("052", "077", "101")
 
@@ -93,6 +95,28 @@ def test_a_damaged_store_is_told(run: Callable[..., Any], imported: Path, tmp_pa
     told = run("dataset", "build", imported, "--store", store, "--verify")
     assert told.code != 0
     assert shard.name in told.text
+
+
+def test_on_a_narrow_terminal_no_name_is_broken(
+    run: Callable[..., Any], imported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "WIDTH_OF_FILES", 80)
+    table = run("dataset", "describe", imported).out.split("Findings by dataset")[1].split("A scan or")[0]
+    assert all(len(line.rstrip()) <= 80 for line in table.splitlines())
+    named = [line.split()[:2] for line in table.splitlines() if line.startswith((" ct-ich", " all"))]
+    assert named == [[name, finding] for name in ("ct-ich", "all") for finding in FINDING_NAMES]
+
+
+def test_a_stopped_build_says_that_it_can_go_on(
+    run: Callable[..., Any], imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hemoscope.datasets.slice_store.build.build_store", stop)
+    stopped = run("dataset", "build", imported, "--store", tmp_path / "store")
+    assert stopped.code == 130
+    assert "the same command goes on from there" in stopped.text
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,19 @@ def test_merging_keeps_rows_and_roots_and_drops_splits() -> None:
     assert merged.split is None
 
 
+def test_a_split_that_hides_labels_cannot_be_merged_away() -> None:
+    hidden = Manifest(manifest().table, {}, {}, Split("patel2019", 7))
+    with pytest.raises(UsageError, match="hides slice labels"):
+        merge([hidden])
+
+
+def test_a_manifest_without_rows_is_one(tmp_path: Path) -> None:
+    empty = manifest().take(np.zeros(3, bool))
+    empty.write(tmp_path / "m.parquet")
+    again = Manifest.read(tmp_path / "m.parquet")
+    assert (len(again), again.labels.shape, len(again.scans), len(again.keys)) == (0, (0, 6), 0, 0)
+
+
 def test_one_dataset_twice_cannot_be_merged() -> None:
     with pytest.raises(UsageError, match="in two of the Manifests"):
         merge([manifest(), manifest()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hemoscope.datasets.slice_store.store import SliceStore
 
 MANIFEST = click.Path(path_type=Path)
+LONGEST_NAME = 18  # letters of a cell that is not broken on a narrow terminal, if its column has none longer
 
 
 @click.group(cls=InOrder, short_help="Turn labelled collections into a Manifest and a slice store.")
@@ -117,8 +119,13 @@ def build(manifest: Path, store: Path, size: str, jobs: int, strict: bool, verif
         return
     if size != "native" and not (size.isdecimal() and int(size) > 0):
         raise UsageError(f"--size is a number of pixels or native, not '{size}'.")
-    with counting("Building") as progress:
-        found = build_store(Manifest.read(manifest), store, None if size == "native" else int(size), jobs, progress)
+    of = Manifest.read(manifest)
+    try:
+        with counting("Building") as progress:
+            found = build_store(of, store, None if size == "native" else int(size), jobs, progress)
+    except KeyboardInterrupt:
+        say(screen, f"What is done stays in {store}: the same command goes on from there.")
+        raise
     report_problems(found, store / "problems.csv", strict)
     built = SliceStore.open(store)
     say(screen, f"{len(built):,} slices ({built.bytes / 1e6:,.0f} MB) are in {store}.")
@@ -158,10 +165,22 @@ def _print_tables(tables: Sequence[Table]) -> None:
     screen = console()
     for table in tables:
         say(screen, f"\n{table.title}" + (f" (after {table.source})" if table.source else ""), style="bold")
-        numbers = [name for place, name in enumerate(table.columns) if is_numeric(table, place)]
-        shown = plain_table(*table.columns, right=numbers, gap=1)
+        headers = [_narrow(table, place) for place in range(len(table.columns))]
+        numbers = [header for place, header in enumerate(headers) if is_numeric(table, place)]
+        shown = plain_table(*headers, right=numbers, gap=1)
+        for column, cells in zip(shown.columns, zip(*table.rows, strict=True), strict=False):
+            column.no_wrap = max(len(text(cell)) for cell in cells) <= LONGEST_NAME  # longer ones give way
         for row in table.rows:
             shown.add_row(*(Text(text(cell)) for cell in row))
         screen.print(shown)
         if table.note:
             say(screen, table.note)
+
+
+def _narrow(table: Table, place: int) -> str:
+    """The header of a column on as many lines as make it no wider than its cells, and break no word."""
+    from hemoscope.datasets.description.table import text
+
+    header = table.columns[place]
+    widest = max((len(part) for part in [*header.split(), *(text(row[place]) for row in table.rows)]), default=1)
+    return textwrap.fill(header, widest, break_long_words=False)

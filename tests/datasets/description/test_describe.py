@@ -122,12 +122,42 @@ def test_positive_and_negative_scans_are_counted(small: Manifest) -> None:
     tables = describe(small)
     assert [tuple(row) for row in named(tables, "Positive and negative scans by split").rows] == [
         ("all", 3, 3, 6, 100.0, 3, 2), ("total", 3, 3, 6, 100.0, 3, 2)]  # fmt: skip
-    assert tuple(named(tables, "Scans whose slices are labelled by split").rows[-1]) == ("total", 2, 2, 2, 2, 2, 4)
+    assert tuple(named(tables, "Scans whose slices are labelled by split").rows[-1]) == ("total", 2, 2, 2, 2, 2, 3)
     burduja = named(tables, "Slices, scans and patients of each finding by split")
     counts = {name: column for name, *column in zip(burduja.columns, *burduja.rows, strict=True)}
     assert counts["ICH"] == [2, 3, 3]
     assert counts["none"] == [4, 3, 2]
     assert counts["total"] == [7, 6, 4]
+
+
+def test_what_is_unknown_of_a_test_set_is_not_counted_as_none(small: Manifest) -> None:
+    test_set = Manifest.from_columns("hidden", Path("/hidden"), {"patient": ["h:1"], "series": ["A"], "path": ["a"],
+                                                                 "split": ["test"]})  # fmt: skip
+    tables = describe(split(merge([small, test_set]), "holdout:50/50/0", 1))
+    burduja = {row[:2]: row[2:] for row in named(tables, "Slices, scans and patients of each finding by split").rows}
+    assert burduja["test", "slices"] == (None,) * 7 + (1,)
+    assert burduja["train", "slices"][0] is not None
+    for title in (
+        "Slices with and without hemorrhage",
+        "Positive and negative scans",
+        "Scans whose slices are labelled",
+    ):
+        assert "test" not in [row[0] for row in named(tables, f"{title} by split").rows]
+
+
+def test_training_rows_of_unknown_patient_are_counted(small: Manifest) -> None:
+    unknown = small.with_columns({"any": [1, 0, 0, 0, 0, 1, 1, None, None]})
+    facts = dict(describe_split(split(unknown, "holdout:50/25/25", 4))[0].rows)
+    assert facts["training rows of unknown patient"] == 1
+    assert "the patient of 1 slices is unknown" in split(unknown, "burduja2020", 4).split.caveat
+
+
+def test_one_person_under_two_names_is_counted_once() -> None:
+    one = Manifest.from_columns("one", Path("/one"), {"patient": ["a"], "sop_instance_uid": ["1"], "any": [1],
+                                                      "age": [40]})  # fmt: skip
+    two = Manifest.from_columns("two", Path("/two"), {"patient": ["b"], "sop_instance_uid": ["1"], "any": [1]})
+    people = named(describe(merge([one, two])), "Patients without and with hemorrhage")
+    assert tuple(people.rows[0]) == ("n", 0, 1)
 
 
 def test_balanced_slices_are_counted_in_each_split(small: Manifest) -> None:
@@ -157,6 +187,11 @@ def test_contradictions_and_unknowns_are_listed(small: Manifest) -> None:
     assert doubts["contradictions left in slices"] == 1
     assert doubts["slices without patient"] == 1
     assert doubts["slices without any label"] == 1
+    assert doubts["negative scans with a positive slice"] == 0
+    denied = small.with_columns({"scan_any": [0] * 6 + [None] * 3})
+    assert dict(named(describe(denied), "Unknown and doubtful").rows)["negative scans with a positive slice"] == 2
+    shared = small.with_columns({"series": ["A"] * 7 + [None] * 2})
+    assert dict(named(describe(shared), "Unknown and doubtful").rows)["scans of more than one patient"] == 1
 
 
 def test_tables_are_written_as_csv_and_markdown(small: Manifest, tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_people_are_drawn_only_where_known(manifest: Manifest) -> None:
     assert people(manifest.with_columns({"age": [None] * len(manifest)})) is None
 
 
+def test_a_few_values_are_points_not_boxes(manifest: Manifest) -> None:
+    lengths = scans(Rows.of(manifest)).axes[0]
+    assert lengths.lines[0].get_xdata().tolist() == [4, 4]
+    assert lengths.lines[0].get_ydata().tolist() == [0, 0]
+
+
 def test_plots_are_pictures(manifest: Manifest, tmp_path: Path) -> None:
     paths = write_plots(manifest, tmp_path / "plots")
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["people.png", "positives.png", "scans.png"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hemoscope.ct.windows import BRAIN, to_grey
 from hemoscope.datasets.description.plots import save
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.findings import ANY, FINDINGS
 
@@ -31,7 +32,7 @@ def write_contact_sheet(manifest: Manifest, store: SliceStore, path: Path, seed:
     """
     number = store.rows_of(manifest)
     labels = manifest.labels
-    patients = manifest.table["patient"].to_pandas().fillna("").to_numpy(object)
+    patients = patients_of(manifest).to_pandas().fillna("").to_numpy(object)
     of = manifest.table["dataset"].to_pandas().to_numpy(object)
     names = sorted(set(of[number >= 0]))
     columns = [place for place in range(len(COLUMNS)) if (_in_column(labels, place) & (number >= 0)).any()]
@@ -59,6 +60,7 @@ def _grid(lines: int, columns: int) -> tuple[Figure, NDArray[Any]]:
     grid = figure.subplots(lines, columns, squeeze=False, gridspec_kw=room)
     for axes in grid.flat:
         axes.axis("off")
+        axes.set_box_aspect(1)  # also where no picture comes, so that titles lie on one line
     return figure, grid
 
 

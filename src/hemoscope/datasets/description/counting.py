@@ -80,6 +80,12 @@ class Rows:
         return [(name, self.split == name) for name in self.splits if name != NO_SPLIT]
 
     @property
+    def labelled_parts(self) -> list[tuple[str, NDArray[np.bool_]]]:
+        """`parts` without those of which no `any` is known, of slices or scans: a challenge's own test set."""
+        known = (self.labels[:, ANY] != UNKNOWN) | (self.scan_labels[:, ANY] != UNKNOWN)
+        return [(name, inside) for name, inside in self.parts if (inside & known).any()]
+
+    @property
     def splits(self) -> list[str]:
         """The splits that there are, in the order to print."""
         found = [str(name) for name in pd.unique(self.split)]

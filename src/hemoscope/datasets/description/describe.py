@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from hemoscope.datasets.description.counting import NO_SPLIT, Rows
 from hemoscope.datasets.description.paper_tables import burduja_findings, paper_tables
@@ -13,7 +14,7 @@ from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.patients import patients_of, scan_names
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.datasets.splitting.schemes import SCHEMES
-from hemoscope.datasets.splitting.split import check_leaks, leaks
+from hemoscope.datasets.splitting.split import TRAIN, check_leaks, leaks
 from hemoscope.findings import FINDING_NAMES
 
 MOST_WINDOWS = 4  # of a dataset that are named
@@ -97,9 +98,13 @@ def about_split(manifest: Manifest) -> Table:
         paper = SCHEMES.get(split.scheme)
         rule = f"{paper.rule} ({paper.source})" if paper else "by patient, stratified over dataset and findings"
         facts += [("rule", rule), ("seed", split.seed), ("caveat", split.caveat or "none")]
-    facts += [("patients in more than one split", len(leaks(manifest, patients_of(manifest)))),
-              ("scans in more than one split", len(leaks(manifest, scan_names(manifest))))]  # fmt: skip
-    return Table("Split", ("", "value"), facts)
+    patients = patients_of(manifest)
+    of_unknown = pc.and_(patients.is_null(), pc.fill_null(pc.equal(manifest.table["split"], TRAIN), False))
+    facts += [("patients in more than one split", len(leaks(manifest, patients))),
+              ("scans in more than one split", len(leaks(manifest, scan_names(manifest)))),
+              ("training rows of unknown patient", int(pc.sum(of_unknown).as_py() or 0))]  # fmt: skip
+    note = "Rows of unknown patient could be of a patient who is tested on: --store looks for shared pictures."
+    return Table("Split", ("", "value"), facts, note)
 
 
 def by_split(rows: Rows) -> Table:
@@ -119,6 +124,9 @@ def by_split(rows: Rows) -> Table:
 
 def doubts(manifest: Manifest, rows: Rows) -> Table:
     """What is unknown or cannot be right."""
+    denied = ((rows.scan_labels == 0) & (rows.labels == 1)).any(axis=1)
+    owners = pd.DataFrame({"scan": rows.scan, "patient": rows.patient}).query("scan >= 0 and patient >= 0")
+    several = int((owners.groupby("scan")["patient"].nunique() > 1).sum())
     facts: list[tuple[str, Cell]] = [
         ("slices without patient", rows.slices(rows.patient < 0)),
         ("loose slices: of no known scan", rows.slices(rows.scan < 0)),
@@ -126,7 +134,9 @@ def doubts(manifest: Manifest, rows: Rows) -> Table:
         ("slices with some labels unknown", rows.slices(rows.labelled & (rows.labels == UNKNOWN).any(axis=1))),
         ("contradictions left in slices", int(contradictions(manifest.labels).sum())),
         ("contradictions left in scans", rows.scans(contradictions(manifest.scan_labels))),
-        ("slices in more than one dataset", shared_by_datasets(manifest)),
+        ("negative scans with a positive slice", rows.scans(denied)),
+        ("scans of more than one patient", several),
+        ("slices in several datasets (each counts)", shared_by_datasets(manifest)),
     ]
     return Table("Unknown and doubtful", ("", "count"), facts)
 
@@ -138,15 +148,18 @@ def shared_pictures(manifest: Manifest, store: SliceStore) -> Table:
     hashes = [stored[place] if place >= 0 else None for place in number]
     found = find_duplicates(manifest, hashes, lambda row: store.hu(int(number[row])))
     keys, patients, split = (column.to_pylist() for column in
-                             (manifest.keys, manifest.table["patient"], manifest.table["split"]))  # fmt: skip
+                             (manifest.keys, patients_of(manifest), manifest.table["split"]))  # fmt: skip
     body = [(keys[one.first], keys[one.second], patients[one.first], patients[one.second], split[one.first],
              split[one.second], one.bits, round(one.correlation, 3), "yes" if one.mirrored else "no")
             for one in found]  # fmt: skip
     compared = sum(value is not None for value in hashes)
+    leaking = sum(None not in (split[one.first], split[one.second]) and split[one.first] != split[one.second]
+                  for one in found)  # fmt: skip
     return Table(
         "Pictures shared by patients",
         ("slice", "other slice", "patient", "other patient", "split", "other split", "bits", "correlation", "mirrored"),
         body,
         f"{compared:,} of {len(manifest):,} slices were compared; the others show too little brain or are not in the"
-        f" store. {len(found):,} pairs were found. Slices of one patient are not compared.",
+        f" store. {len(found):,} pairs were found, {leaking:,} of them in two splits. Slices of one patient are not"
+        " compared.",
     )

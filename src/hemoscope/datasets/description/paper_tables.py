@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from hemoscope.datasets.description.counting import Rows
 from hemoscope.datasets.description.table import Cell, Table
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import ANY, FINDING_NAMES, FINDINGS
 
 
@@ -51,30 +53,49 @@ def burduja_findings(rows: Rows) -> Table:
     columns = _burduja_columns(rows)
     body: list[tuple[Cell, ...]] = []
     for split, inside in rows.parts:
-        body.append((split, "slices", *(rows.slices(slices & inside) for _, slices, _ in columns)))
-        body.append((split, "scans", *(rows.scans(scans & inside) for _, _, scans in columns)))
-        body.append((split, "patients", *(rows.patients(scans & inside) for _, _, scans in columns)))
+        for unit, count in (("slices", rows.slices), ("scans", rows.scans), ("patients", rows.patients)):
+            of_slices = unit == "slices"
+            cells: list[Cell] = []
+            for column in columns:
+                known = inside & (column.known_slices if of_slices else column.known_scans)
+                chosen = column.slices if of_slices else column.scans
+                cells.append(count(inside & chosen) if known.any() else None)
+            body.append((split, unit, *cells))
     return Table(
         "Slices, scans and patients of each finding by split",
-        ("split", "", *(name for name, _, _ in columns)),
+        ("split", "", *(column.name for column in columns)),
         body,
-        "none: known to be without hemorrhage. A patient with two scans may be counted with and without.",
+        "none: known to be without hemorrhage; -: no label is known. Patients are those whose name is known; one with"
+        " two scans may be counted with and without.",
         "Burduja et al. 2020, Table 1",
     )
 
 
-def _burduja_columns(rows: Rows) -> list[tuple[str, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """(name, rows of slices, rows of scans) in the paper's order."""
-    order = (ANY, *range(ANY))
-    findings = [(FINDINGS[place].abbreviation, rows.labels[:, place] == 1, rows.positive[:, place]) for place in order]
-    without = ("none", rows.labels[:, ANY] == 0, rows.scan_negative)
-    return [*findings, without, ("total", rows.everything, rows.everything)]
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """A column of Burduja's table: the rows that it counts for slices and for scans, and those that could tell."""
+
+    name: str
+    slices: NDArray[np.bool_]
+    scans: NDArray[np.bool_]
+    known_slices: NDArray[np.bool_]
+    known_scans: NDArray[np.bool_]
+
+
+def _burduja_columns(rows: Rows) -> list[_Column]:
+    """In the paper's order."""
+    of_slices = rows.labels != UNKNOWN
+    of_scans = of_slices | (rows.scan_labels != UNKNOWN)
+    findings = [_Column(FINDINGS[place].abbreviation, rows.labels[:, place] == 1, rows.positive[:, place],
+                        of_slices[:, place], of_scans[:, place]) for place in (ANY, *range(ANY))]  # fmt: skip
+    without = _Column("none", rows.labels[:, ANY] == 0, rows.scan_negative, of_slices[:, ANY], of_scans[:, ANY])
+    return [*findings, without, _Column("total", *[rows.everything] * 4)]
 
 
 def efficientclass_slices(rows: Rows) -> Table:
     """Patients and slices with and without ICH by split, and after balancing: Cortes-Ferre et al. 2021, section 4.3."""
     body: list[tuple[Cell, ...]] = []
-    for split, inside in rows.parts:
+    for split, inside in rows.labelled_parts:
         with_ich, without = (inside & (rows.labels[:, ANY] == value) for value in (1, 0))
         balanced = rows.slices(with_ich) + min(rows.slices(with_ich), rows.slices(without))
         body.append((split, rows.patients(with_ich | without), rows.patients(with_ich), rows.slices(with_ich),
@@ -83,14 +104,15 @@ def efficientclass_slices(rows: Rows) -> Table:
         "Slices with and without hemorrhage by split",
         ("split", "patients", "patients with ICH", "slices with ICH", "slices without", "slices when balanced"),
         body,
-        "Balanced: as many slices without hemorrhage, at random, as with it (`sampling.balanced_slices`).",
+        "Balanced: as many slices without hemorrhage, at random, as with it (`splitting.sampling`).",
         "Cortes-Ferre et al. 2021, section 4.3",
     )
 
 
 def ye_people(manifest: Manifest, rows: Rows) -> Table:
     """Number, age and sex of patients without and with hemorrhage: Ye et al. 2019, Table 1."""
-    frame = manifest.table.select(["patient", "age", "sex"]).to_pandas()
+    frame = manifest.table.select(["age", "sex"]).to_pandas()
+    frame["patient"] = patients_of(manifest).to_pandas()
     frame["ich"] = rows.positive[:, ANY]
     frame["known"] = frame["ich"] | (rows.labels[:, ANY] == 0) | rows.scan_negative
     people = frame[frame["known"]].groupby("patient").agg({"ich": "max", "age": "median", "sex": "first"})
@@ -126,9 +148,9 @@ def patel_scans(rows: Rows) -> Table:
     positive, negative = rows.positive[:, ANY] & (rows.scan >= 0), rows.scan_negative & (rows.scan >= 0)
     known = rows.scans(positive | negative)
     body: list[tuple[Cell, ...]] = []
-    for split, inside in [*rows.parts, ("total", rows.everything)]:
+    for split, inside in [*rows.labelled_parts, ("total", rows.everything)]:
         scans = [rows.scans(mask & inside) for mask in (positive, negative)]
-        share = round(100 * sum(scans) / known, 1) if known else None
+        share = round(100 * sum(scans) / known, 2) if known else None
         patients = [rows.patients(mask & inside) for mask in (positive, negative)]
         body.append((split, *scans, sum(scans), share, *patients))
     return Table(
@@ -142,19 +164,20 @@ def patel_scans(rows: Rows) -> Table:
 
 def patel_slices(rows: Rows) -> Table:
     """Patients and slices of the scans whose slices are labelled, by split: Patel et al. 2019, Table 3."""
-    slices = [(rows.scan >= 0) & (rows.labels[:, ANY] == value) for value in (1, 0)]
-    labelled = slices[0] | slices[1]
+    labelled = (rows.scan >= 0) & (rows.labels[:, ANY] != UNKNOWN)
     scans = [labelled & rows.positive[:, ANY], labelled & rows.scan_negative]
     body: list[tuple[Cell, ...]] = []
-    for split, inside in [*rows.parts, ("total", rows.everything)]:
+    for split, inside in [*rows.labelled_parts, ("total", rows.everything)]:
         counts = [count(mask & inside) for count in (rows.scans, rows.patients) for mask in scans]
-        body.append((split, *counts, *(rows.slices(mask & inside) for mask in slices)))
+        body.append((split, *counts, rows.slices(scans[0] & inside & (rows.labels[:, ANY] == 1)),
+                     rows.slices(scans[1] & inside)))  # fmt: skip
     return Table(
         "Scans whose slices are labelled by split",
         ("split", "positive scans", "negative scans", "positive patients", "negative patients", "positive slices",
          "negative slices"),
         body,
-        "Scans whose `any` is known, with a slice whose `any` is known.",
+        "Scans whose `any` is known, with a slice whose `any` is known. Negative slices: of negative scans only, as in"
+        " the paper.",
         "Patel et al. 2019, Table 3",
     )  # fmt: skip
 

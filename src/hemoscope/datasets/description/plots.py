@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from hemoscope.datasets.description.counting import Rows
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
+from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import ANY, FINDINGS
 
 INK, BAR, UNKNOWN_COLOUR = "#222222", "#4878a8", "#e4e4e4"
 NUMBER_COLOURS = ("#d9d9d9", "#fdd49e", "#fdbb84", "#fc8d59", "#e34a33", "#b30000")  # of 0 to 5 findings
+FEWEST_IN_BOX = 5  # values; quartiles of fewer say nothing
 LINE_INCHES = 0.42  # height of one dataset
 
 
@@ -100,7 +102,8 @@ def scans(rows: Rows) -> Figure:
 
 def people(manifest: Manifest) -> Figure | None:
     """Age of the patients and thickness of the slices by dataset; None where neither is known anywhere."""
-    table = manifest.table.select(["dataset", "patient", "age", "thickness_mm"]).to_pandas()
+    table = manifest.table.select(["dataset", "age", "thickness_mm"]).to_pandas()
+    table["patient"] = patients_of(manifest).to_pandas()
     table["scan"] = manifest.scans.to_pandas()
     ages = table.dropna(subset=["age"]).groupby(["dataset", "patient"])["age"].median()
     thicknesses = table.dropna(subset=["thickness_mm"]).groupby(["dataset", "scan"])["thickness_mm"].median()
@@ -123,8 +126,15 @@ def people(manifest: Manifest) -> Figure | None:
 
 
 def _boxes(axes: Any, values: Sequence[NDArray[Any]], labels: Sequence[str]) -> None:
-    """Horizontal box plots from top to bottom: median, quartiles, whiskers at 5 and 95%, the rest as points."""
-    axes.boxplot(values, positions=range(len(values)), orientation="horizontal", whis=(5, 95), widths=0.55,
+    """Horizontal box plots from top to bottom: median, quartiles, whiskers at 5 and 95%, the rest as points.
+
+    Of fewer than FEWEST_IN_BOX values each is a point.
+    """
+    boxed: list[Any] = [of if len(of) >= FEWEST_IN_BOX else [] for of in values]
+    for line, of in enumerate(values):
+        if 0 < len(of) < FEWEST_IN_BOX:
+            axes.plot(of, [line] * len(of), "o", color=BAR, markersize=5, alpha=0.7)
+    axes.boxplot(boxed, positions=range(len(values)), orientation="horizontal", whis=(5, 95), widths=0.55,
                  patch_artist=True, boxprops={"facecolor": "#cfe0ef", "edgecolor": BAR}, medianprops={"color": INK},
                  whiskerprops={"color": BAR}, capprops={"color": BAR},
                  flierprops={"marker": ".", "markersize": 3, "markeredgecolor": BAR})  # fmt: skip
