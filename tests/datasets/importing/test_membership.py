@@ -59,6 +59,11 @@ def test_the_normal_follows_from_the_orientation(tmp_path: Path) -> None:
     assert [row[name] for name in ("normal_x", "normal_y", "normal_z")] == pytest.approx([0, 0.28, 0.96])
 
 
+def test_the_normal_of_a_tilted_scan_follows_from_two_numbers(tmp_path: Path) -> None:
+    row = read(tmp_path / "train.csv", f"{HEAD},orient_col_y,orient_col_z", f"{WHO},0.96,-0.28")
+    assert [row[name] for name in ("normal_x", "normal_y", "normal_z")] == pytest.approx([0, 0.28, 0.96])
+
+
 def test_only_z(tmp_path: Path) -> None:
     row = read(tmp_path / "t.csv", "id,series,z", "00000000a,000000000d,12.5")
     assert (row["x"], row["z"], row["patient"]) == (None, 12.5, None)
