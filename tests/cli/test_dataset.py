@@ -12,6 +12,7 @@ import pytest
 from hemoscope.cli import screen
 from hemoscope.datasets.collection import collections
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.splitting.schemes import SCHEMES
 from hemoscope.findings import FINDING_NAMES
 
 PATIENTS = ("052", "077", "101")
@@ -128,6 +129,9 @@ def test_a_stopped_build_says_that_it_can_go_on(
         (["split", "MANIFEST", "--scheme", "kfold:9"], "a labelled patient in each; there are 3"),
         (["split", "MANIFEST", "--scheme", "patel2019"], "give another Manifest with --out"),
         (["split", "absent.parquet", "--scheme", "kfold:3"], "There is no Manifest absent.parquet"),
+        (["merge", "MANIFEST", "--out", "/proc/x/m.parquet"], "m.parquet cannot be written: No such file"),
+        (["describe", "MANIFEST", "--out", "/proc/x"], "cannot be written to /proc/x: No such file"),
+        (["import", "csv", "--root", ".", "--table", "labels.csv", "--out", "/proc/x/m.parquet"], "cannot be written"),
         (["build", "MANIFEST", "--store", "s", "--size", "big"], "number of pixels or native"),
         (["merge", "MANIFEST", "MANIFEST", "--out", "x"], "in two of the Manifests"),
     ],
@@ -147,6 +151,11 @@ def test_wrong_usage_is_one_sentence_and_ends_with_2(
     assert told in ended.text
     assert "Traceback" not in ended.text
     assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_the_help_of_split_names_every_scheme(run: Callable[..., Any]) -> None:
+    words = run("dataset", "split", "--help").out.replace(",", " ").replace(".", " ").split()
+    assert set(SCHEMES) <= set(words)
 
 
 def test_every_collection_has_its_command_with_its_options(run: Callable[..., Any]) -> None:

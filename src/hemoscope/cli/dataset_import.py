@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hemoscope.cli.options import debug_option, jobs_option
+from hemoscope.reasons import UsageError
 
 if TYPE_CHECKING:
     from hemoscope.datasets.collection import Collection
@@ -83,6 +84,10 @@ def _import(
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
 
+    try:  # before the hours of reading, not after
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The Manifest {out} cannot be written: {error.strerror}.") from error
     with counting("Importing") as progress:
         imported = collection.read(root.resolve(), name, jobs, progress, **options)
     report_problems(imported.found, out.with_suffix(".problems.csv"), strict)
@@ -99,7 +104,6 @@ def report_problems(found: Sequence[Found], path: Path, strict: bool) -> None:
     from hemoscope.datasets.problems import Problem, count_problems, write_problems
 
     screen = console()
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     if not found:
         say(screen, "Nothing was wrong with it.")

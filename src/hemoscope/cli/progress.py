@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 LOG_SECONDS = 30  # between two lines where stderr is a file
 
@@ -22,14 +26,19 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield _Log(what)
         return
+    with _bar(what, "time left") as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar(what: str, before_time: str) -> Bar:
+    """A bar on stderr that is wiped when it ends: what is done, how many of how many, words and the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("time left"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(before_time), TimeRemainingColumn())
+    return Bar(*columns, console=Console(stderr=True), transient=True)
 
 
 class _Log:
@@ -65,13 +74,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._shows:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            columns = (TextColumn("Analysing"), BarColumn(), MofNCompleteColumn(), TextColumn("files, time left"),
-                       TimeRemainingColumn())  # fmt: skip
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._bar = _bar("Analysing", "files, time left")
             self._task = self._bar.add_task("", total=_count_files(self._inputs))
             self._bar.start()
         return self

@@ -107,21 +107,24 @@ class Manifest:
         )  # fmt: skip
 
     def write(self, path: Path) -> None:
-        """Write the Parquet file; it appears when it is complete."""
+        """Write the Parquet file; it appears when it is complete. Raises UsageError where it cannot be written."""
         facts = {
             "format": FORMAT,
             "roots": {name: str(root) for name, root in self.roots.items()},
             "mask_values": self.mask_values,
             "split": vars(self.split) if self.split else None,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(self.table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)}), unfinished,
                            compression="zstd")  # fmt: skip
             unfinished.replace(path)
+        except OSError as error:
+            raise UsageError(f"The Manifest {path} cannot be written: {error.strerror or error}.") from error
         finally:
-            unfinished.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                unfinished.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

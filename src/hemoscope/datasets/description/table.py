@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
+from hemoscope.reasons import UsageError
 
 Cell = str | int | float | None
 
@@ -62,12 +63,18 @@ def to_markdown(table: Table) -> str:
 
 
 def write_description(manifest: Manifest, tables: Sequence[Table], store: SliceStore | None, folder: Path) -> None:
-    """Write the tables (`write_tables`), the plots and, from a store, the contact sheet to a folder."""
+    """Write the tables (`write_tables`), the plots and, from a store, the contact sheet to a folder.
+
+    Raises UsageError where the folder cannot be written.
+    """
     from hemoscope.datasets.description.contact_sheet import write_contact_sheet
     from hemoscope.datasets.description.plots import write_plots
 
-    write_tables(tables, folder)
-    write_plots(manifest, folder)
+    try:
+        write_tables(tables, folder)
+        write_plots(manifest, folder)
+    except OSError as error:
+        raise UsageError(f"The description cannot be written to {folder}: {error.strerror or error}.") from error
     if store is not None:
         write_contact_sheet(manifest, store, folder / "contact_sheet.png")
 
