@@ -130,7 +130,7 @@ SETS: Mapping[str, Augmentation | OneOfFour] = {
         'Patel 2019, III.C: "random rotations between -25 and 25 degrees, mirroring over the vertical axis and random '
         'shifting in x- and y-direction between -15 and 15 voxels"; scans "over a randomly selected axis" and "in all '
         'directions"; "equal probability of being used in their original form or as a rotated, mirrored or shifted '
-        'variant". Assumed: a quarter of the samples each; one of the three axes of the scan; voxels of the tensor given.'
+        'variant". Assumed: a quarter of the samples each; one of the three axes of a scan; voxels of the given tensor.'
     ),
     "default": Augmentation(
         "Our own: the shapes of the papers, and what tells sources apart (display window, noise, JPEG). Chosen.",
