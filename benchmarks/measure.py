@@ -32,19 +32,19 @@ def in_turn(sides: dict[str, Callable[[], object]], repeats: int) -> dict[str, l
 def report(
     claim: str,
     seconds: dict[str, list[float]],
-    limit_seconds: float,
+    limit_seconds: float | None,
     limits: Mapping[str, float] | None = None,
     **figures: float,
 ) -> None:
     """Print and keep the medians, the ratios to the first side, and whether it stays under its limit.
 
-    figures: other numbers that belong to the claim, by a name that ends in the unit; limits: what some of them must
-    stay under.
+    limit_seconds: None where nothing is claimed, and the sides are only shown. figures: other numbers that belong to
+    the claim, by a name that ends in the unit; limits: what some of them must stay under.
     """
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     first, *_ = medians
     missed = [name for name, limit in (limits or {}).items() if figures[name] >= limit]
-    if medians[first] >= limit_seconds:
+    if limit_seconds is not None and medians[first] >= limit_seconds:
         missed.insert(0, "seconds")
     print(f"\n{claim}")
     for name, median in medians.items():
@@ -54,13 +54,16 @@ def report(
         print(f"  {name.replace('_', ' '):<52} {value:8.3g}")
     of_figures = "".join(f", {name.replace('_', ' ')} {limit:.3g}" for name, limit in (limits or {}).items())
     verdict = f"MISSED ({', '.join(missed)})" if missed else "kept"
-    print(f"  limits for {first}: {limit_seconds:.3g} s{of_figures}: {verdict}")
+    if limit_seconds is None:
+        print("  no limit is claimed")
+    else:
+        print(f"  limits for {first}: {limit_seconds:.3g} s{of_figures}: {verdict}")
     RESULTS.mkdir(exist_ok=True)
     result = {
         "claim": claim,
         "limit_seconds": limit_seconds,
         "limits": dict(limits or {}),
-        "kept": not missed,
+        "kept": None if limit_seconds is None else not missed,
         "seconds": {name: [round(value, 4) for value in values] for name, values in seconds.items()},
         "median_seconds": {name: round(value, 4) for name, value in medians.items()},
         "ratio_to_first": {name: round(value / medians[first], 3) for name, value in medians.items()},

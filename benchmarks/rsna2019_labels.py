@@ -21,7 +21,7 @@ from hemoscope.findings import FINDING_NAMES
 SLICES = 752_803
 POSITIVE = (0.0042, 0.048, 0.035, 0.047, 0.063)  # of the five subtypes
 LIMIT_SECONDS = 15.0
-REPEATS = 3
+REPEATS = 2
 
 
 def write_labels(path: Path) -> None:

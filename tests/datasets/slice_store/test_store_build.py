@@ -192,6 +192,11 @@ def test_a_folder_with_something_else_is_refused_untouched(examples: Path, tmp_p
     assert contents(tmp_path / "store") == before and (tmp_path / "mine.txt").exists()
 
 
+def test_a_size_that_would_fill_the_memory_is_refused(examples: Path, tmp_path: Path) -> None:
+    assert "99999 x 99999" in refusal(nifti_manifest(examples), tmp_path / "store", size=99_999)
+    assert not (tmp_path / "store").exists()
+
+
 def test_two_builds_do_not_share_a_folder(loose_slices: Path, tmp_path: Path) -> None:
     first = start(tmp_path, loose_slices, tmp_path / "store", 1)
     assert first.stdout is not None and first.stdout.readline() == "0 140\n"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hemoscope.ct.dicom_file import MAX_ROWS_OR_COLUMNS
 from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import OnProgress
@@ -46,6 +47,8 @@ def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, o
     jobs: processes; the calling script needs `if __name__ == "__main__"` where there are several. on_progress: called
     with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable.
     """
+    if size is not None and size > MAX_ROWS_OR_COLUMNS:
+        raise UsageError(f"Slices of {size} x {size} pixels are more than a store holds ({MAX_ROWS_OR_COLUMNS}).")
     plan = plan_store(manifest, size, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
     try:
         with _claimed(folder):
