@@ -46,6 +46,12 @@ def test_a_series_that_two_patients_share_in_name_makes_them_not_one() -> None:
     assert by_slice(of) == {"one/0": "p:1", "one/1": "p:2", "one/2": "p:3"}
 
 
+def test_names_are_linked_through_slices_of_one_scan() -> None:
+    one = manifest("one", [("p:1", "A", "ID_1"), (None, "A", "ID_2")])
+    two = manifest("two", [("q:1", "B", "ID_2")])
+    assert set(by_slice(merge([one, two])).values()) == {"p:1"}
+
+
 def test_the_same_slice_under_another_name_is_in_the_same_split() -> None:
     count = 60
     one = manifest("one", [(f"p:{i}", f"s{i}", f"ID_{i}") for i in range(count)], any=[0, 1] * (count // 2))

@@ -18,7 +18,7 @@ def patients_of(manifest: Manifest) -> pa.Array:
 
     Collections that were made from another one may name its patients anew, or not at all. Rows with the identifier of
     one slice are of one patient: they get the first of the names in the order of the alphabet. Rows without a patient
-    get that of their scan.
+    get that of their scan, and names that meet in one scan are one, unless its own slices name two patients.
     """
     number, names = _link(manifest)
     found = np.array([*names, None], object)[np.minimum(number, len(names))]
@@ -42,13 +42,14 @@ def _link(manifest: Manifest) -> tuple[NDArray[np.intp], NDArray[Any]]:
     slices = pd.factorize(table["sop_instance_uid"].to_pandas())[0]
     scans = pd.factorize(manifest.scans.to_pandas())[0]
     number = np.where(patient >= 0, patient, len(names) + np.arange(len(patient)))
+    # A scan whose own slices name two patients makes them not one: its name may not be unique.
+    ambiguous = (pd.Series(patient).where(patient >= 0).groupby(scans).transform("nunique") > 1).to_numpy()
     while True:  # names can be linked by several slices in a chain
         before = number.copy()
         for groups in (patient, slices, scans):
             lowest = np.full(groups.max(initial=-1) + 2, len(names) + len(patient))
             np.minimum.at(lowest, groups, number)
-            # A scan tells whose an unknown slice is, but makes no two names one: its own name may not be unique.
-            changing = (groups >= 0) & ((groups is not scans) | (number >= len(names)))
+            changing = (groups >= 0) & ((groups is not scans) | ~ambiguous | (number >= len(names)))
             number[changing] = lowest[groups[changing]]
         if (number == before).all():
             return number, np.asarray(names, object)

@@ -97,7 +97,7 @@ def of_each(done: Manifest) -> dict[str, str | None]:
 
 
 @given(st.lists(slices, min_size=8, max_size=40), st.sampled_from(SCHEMES), st.integers(0, 9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_rows_that_can_be_told_to_be_of_one_person_are_in_one_split(rows: list[Slice], scheme: str, seed: int) -> None:
     numbered = list(enumerate(rows))
     parts = [manifest(part) for name in "ab" if (part := [(row, one) for row, one in numbered if one.dataset == name])]
