@@ -104,3 +104,10 @@ def test_a_manifest_without_rows_is_one(tmp_path: Path) -> None:
 def test_one_dataset_twice_cannot_be_merged() -> None:
     with pytest.raises(UsageError, match="in two of the Manifests"):
         merge([manifest(), manifest()])
+
+
+def test_scans_without_slices_are_told_apart() -> None:
+    made = manifest(path=["b.dcm", None, "a.nii.gz"], slice=[0, None, 0], scan_any=[1, 0, 1])
+    assert made.is_slice.tolist() == [True, False, True]
+    assert str(made) == "2 slices and 1 scans without slices"
+    assert str(manifest()) == "3 slices"

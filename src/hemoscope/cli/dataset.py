@@ -31,7 +31,8 @@ def dataset() -> None:
     from importlib.util import find_spec
 
     if not all(find_spec(package) for package in ("pyarrow", "pandas", "matplotlib")):
-        raise UsageError("`hemoscope dataset` needs packages that detection does not: pip install hemoscope[datasets].")
+        sentence = "`hemoscope dataset` needs packages that detection does not: pip install 'hemoscope[datasets]'"
+        raise UsageError(f"{sentence} (in a clone of the repository: .venv/bin/pip install -e '.[datasets]').")
 
 
 dataset.add_command(import_)
@@ -49,7 +50,7 @@ def merge(manifests: tuple[Path, ...], out: Path) -> None:
 
     merged = merge_manifests([Manifest.read(path) for path in manifests])
     merged.write(out)
-    say(console(), f"{len(merged):,} slices of {len(merged.roots)} datasets are in {out}.")
+    say(console(), f"{merged} of {len(merged.roots)} datasets are in {out}.")
 
 
 @dataset.command(short_help="Split by patient, or as one of the five papers did.")
@@ -61,7 +62,9 @@ def merge(manifests: tuple[Path, ...], out: Path) -> None:
     help="kfold:N (folds by patient), holdout:TRAIN/VALIDATION/TEST in percent by patient, for example "
     "holdout:80/10/10, or the split of a paper: burduja2020, efficientclass2021, wong2019, ye2019, patel2019.",
 )
-@click.option("--seed", metavar="N", type=int, default=7, show_default=True, help="The seed of the random order.")
+@click.option(
+    "--seed", metavar="N", type=click.IntRange(min=0), default=7, show_default=True, help="Of the random order."
+)
 @click.option("--out", metavar="FILE", type=MANIFEST, help="Where to write it. Without it MANIFEST is rewritten.")
 @debug_option
 def split(manifest: Path, scheme: str, seed: int, out: Path | None) -> None:

@@ -95,7 +95,7 @@ def _import(
     screen = console()
     for remark in imported.remarks:
         say(screen, remark)
-    say(screen, f"{len(imported.manifest):,} slices are in {out}.")
+    say(screen, f"{imported.manifest} are in {out}.")
 
 
 def report_problems(found: Sequence[Found], path: Path, strict: bool) -> None:

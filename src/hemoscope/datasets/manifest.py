@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,18 @@ class Manifest:
         own = pc.coalesce(self.table["sop_instance_uid"], self.table["path"])
         names = pc.coalesce(self.table["series"], own)
         return pc.binary_join_element_wise(self.table["dataset"], names, "/").combine_chunks()
+
+    @property
+    def is_slice(self) -> NDArray[np.bool_]:
+        """False for a row that stands for a scan of which only labels are known: bool [row]."""
+        named = (self.table[name].is_valid() for name in ("path", "slice", "sop_instance_uid"))
+        return np.asarray(functools.reduce(pc.or_, named))
+
+    def __str__(self) -> str:
+        """How much is in it: "2,501 slices", or "53 slices and 489 scans without slices"."""
+        slices = int(self.is_slice.sum())
+        others = len(self) - slices
+        return f"{slices:,} slices" + (f" and {others:,} scans without slices" if others else "")
 
     @property
     def keys(self) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -79,9 +80,11 @@ def test_columns_hold_what_they_say() -> None:
 
 
 def test_examples_are_of_different_patients_where_there_are() -> None:
-    patients = np.array(["a", "a", "b", "a"], object)
-    assert _of_different_patients(np.array([0, 1, 3, 2]), patients) == [0, 2]
-    assert _of_different_patients(np.array([0, 3]), patients) == [0, 3]
+    patients, shown = ["a", "a", "b", "a"], Counter[str]()
+    assert _of_different_patients(np.array([0, 1, 3, 2]), patients, shown) == [0, 2]
+    assert _of_different_patients(np.array([1, 0]), patients, shown) == [1, 0]  # of one only
+    assert _of_different_patients(np.array([0, 2, 3]), patients, shown)[0] == 2  # "a" was shown more often
+    assert shown == {"a": 4, "b": 2}
 
 
 def test_a_description_holds_tables_plots_and_the_sheet(stored: tuple[Manifest, SliceStore], tmp_path: Path) -> None:

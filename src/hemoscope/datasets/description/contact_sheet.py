@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -32,17 +33,18 @@ def write_contact_sheet(manifest: Manifest, store: SliceStore, path: Path, seed:
     """
     number = store.rows_of(manifest)
     labels = manifest.labels
-    patients = patients_of(manifest).to_pandas().fillna("").to_numpy(object)
+    patients = patients_of(manifest).to_pandas().fillna("").tolist()
     of = manifest.table["dataset"].to_pandas().to_numpy(object)
     names = sorted(set(of[number >= 0]))
     columns = [place for place in range(len(COLUMNS)) if (_in_column(labels, place) & (number >= 0)).any()]
     figure, grid = _grid(len(names) * EXAMPLES, len(columns))
     random = np.random.default_rng(seed)
+    shown: Counter[str] = Counter()
     for column, place in enumerate(columns):
         grid[0, column].set_title(COLUMNS[place], fontsize=8.5, pad=4)
         for line, name in enumerate(names):
             fitting = np.flatnonzero((number >= 0) & (of == name) & _in_column(labels, place))
-            for example, row in enumerate(_of_different_patients(random.permutation(fitting), patients)):
+            for example, row in enumerate(_of_different_patients(random.permutation(fitting), patients, shown)):
                 axes = grid[line * EXAMPLES + example, column]
                 _draw(axes, manifest.take(np.array([row])), store, int(number[row]))
     for line, name in enumerate(names):
@@ -73,10 +75,16 @@ def _in_column(labels: NDArray[np.int8], column: int) -> NDArray[np.bool_]:
     return np.asarray(labels[:, ANY] == 0)
 
 
-def _of_different_patients(rows: NDArray[np.intp], patients: NDArray[Any]) -> list[int]:
-    """The first EXAMPLES rows, preferring patients that are not there yet."""
-    repeated = pd.Series(patients[rows]).duplicated().to_numpy()
-    return [int(row) for row in rows[np.argsort(repeated, kind="stable")][:EXAMPLES]]
+def _of_different_patients(rows: NDArray[np.intp], patients: Sequence[str], shown: Counter[str]) -> list[int]:
+    """The first EXAMPLES rows, preferring patients that are shown least so far; `shown` is brought up to date."""
+    left: list[int] = rows.tolist()
+    chosen: list[int] = []
+    while left and len(chosen) < EXAMPLES:
+        row = min(left, key=lambda row: shown[patients[row]])
+        shown[patients[row]] += 1
+        left.remove(row)
+        chosen.append(row)
+    return chosen
 
 
 def _draw(axes: Any, row: Manifest, store: SliceStore, number: int) -> None:

@@ -39,15 +39,12 @@ class Rows:
     def of(cls, manifest: Manifest) -> Rows:
         """The rows of a Manifest."""
         table = manifest.table
-        named = pc.or_(
-            pc.or_(table["path"].is_valid(), table["slice"].is_valid()), table["sop_instance_uid"].is_valid()
-        )
         return cls(
             _numbers(patients_of(manifest)),
             _numbers(scan_names(manifest)),
             manifest.labels,
             manifest.scan_labels,
-            np.asarray(named),
+            manifest.is_slice,
             table["dataset"].to_pandas().to_numpy(object),
             pc.fill_null(table["split"], NO_SPLIT).to_pandas().to_numpy(object),
         )

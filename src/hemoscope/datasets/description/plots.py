@@ -76,7 +76,7 @@ def scans(rows: Rows) -> Figure:
     figure = Figure(figsize=(11, 1.7 + LINE_INCHES * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     lengths = [_slices_per_scan(rows, rows.dataset == name) for name in names]
-    _boxes(left, lengths, [f"{name}\n{_count(len(of))}" for name, of in zip(names, lengths, strict=True)])
+    _boxes(left, lengths, [f"{name}\n{_count(len(of), 'scans')}" for name, of in zip(names, lengths, strict=True)])
     left.set_title("Slices per scan", fontsize=11)
     left.set_xlabel("slices")
     subtypes = rows.labels[:, :ANY]
@@ -106,7 +106,8 @@ def people(manifest: Manifest) -> Figure | None:
     table["patient"] = patients_of(manifest).to_pandas()
     table["scan"] = manifest.scans.to_pandas()
     ages = table.dropna(subset=["age"]).groupby(["dataset", "patient"])["age"].median()
-    thicknesses = table.dropna(subset=["thickness_mm"]).groupby(["dataset", "scan"])["thickness_mm"].median()
+    scans = table.dropna(subset=["thickness_mm"]).groupby(["dataset", "scan"])
+    thicknesses = scans["thickness_mm"].quantile(interpolation="lower")  # one that a slice has
     panels = [("Age of patients", "years", "patients", ages),
               ("Slice thickness of scans", "mm", "scans", thicknesses)]  # fmt: skip
     panels = [panel for panel in panels if len(panel[3])]
@@ -118,7 +119,7 @@ def people(manifest: Manifest) -> Figure | None:
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
         groups: list[tuple[Any, pd.Series]] = list(values.groupby("dataset"))
-        labels = [f"{name}\n{len(group):,} {counted}" for name, group in groups]
+        labels = [f"{name}\n{_count(len(group), counted)}" for name, group in groups]
         _boxes(axes, [group.to_numpy() for _, group in groups], labels)
         axes.set_title(title, fontsize=11)
         axes.set_xlabel(unit)
@@ -150,8 +151,8 @@ def _datasets(rows: Rows) -> list[str]:
     return sorted(pd.unique(rows.dataset))
 
 
-def _count(scans: int) -> str:
-    return f"{scans:,} scans" if scans else "no scan with slices"
+def _count(number: int, counted: str) -> str:
+    return {0: "no scan with slices", 1: f"1 {counted.removesuffix('s')}"}.get(number, f"{number:,} {counted}")
 
 
 def _first_known(rows: Rows, datasets: Sequence[str], known: NDArray[np.bool_]) -> int:
