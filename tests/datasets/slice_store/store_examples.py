@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from hemoscope import read_scan
 from hemoscope.datasets.manifest import Manifest
@@ -13,6 +14,7 @@ from hemoscope.datasets.merge import merge
 from hemoscope.datasets.problems import Found
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.datasets.slice_store.store import SliceStore
+from hemoscope.reasons import UsageError
 
 PICTURE_WINDOW = "40/80"
 
@@ -59,6 +61,13 @@ def build(manifest: Manifest, folder: Path, size: int | None = 256, jobs: int = 
     """Build and open a store."""
     found = build_store(manifest, folder, size, jobs, lambda done, total: None)
     return SliceStore.open(folder), found
+
+
+def refusal(manifest: Manifest, folder: Path, size: int | None = 256, jobs: int = 1) -> str:
+    """The sentence with which a build is refused."""
+    with pytest.raises(UsageError) as error:
+        build_store(manifest, folder, size, jobs, lambda done, total: None)
+    return error.value.sentence
 
 
 def contents(folder: Path) -> dict[str, bytes]:

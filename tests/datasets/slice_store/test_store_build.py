@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from store_examples import build, contents, ge_manifest, mixed_manifest, nifti_manifest, picture_manifest
+from store_examples import build, contents, ge_manifest, mixed_manifest, nifti_manifest, picture_manifest, refusal
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.problems import Problem
-from hemoscope.datasets.slice_store.build import INDEX_SCHEMA, build_store
+from hemoscope.datasets.slice_store.build import INDEX_SCHEMA
 from hemoscope.datasets.slice_store.shard import Shard, ShardTask
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.reasons import UsageError
@@ -173,12 +173,6 @@ def test_native_slices_of_another_size_are_found(examples: Path, tmp_path: Path)
     assert store.shape == (512, 512) and len(store) == 28 + 4
     assert {one.problem for one in found} == {Problem.UNREADABLE_FILE} and len(found) == 18  # the NIfTI volume
     assert "384 x 384" in found[0].detail
-
-
-def refusal(manifest: Manifest, folder: Path, size: int | None = 256, jobs: int = 1) -> str:
-    with pytest.raises(UsageError) as error:
-        build_store(manifest, folder, size, jobs, lambda done, total: None)
-    return error.value.sentence
 
 
 def test_a_folder_with_something_else_is_refused_untouched(examples: Path, tmp_path: Path) -> None:

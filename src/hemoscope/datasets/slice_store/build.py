@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,7 +26,15 @@ from hemoscope.datasets.parallel import in_processes
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.datasets.slice_store.plan import Plan, plan_store
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
-from hemoscope.datasets.slice_store.shard import SHARDS, Shard, ShardTask, read_shard, write_shard, write_whole
+from hemoscope.datasets.slice_store.shard import (
+    SHARDS,
+    Shard,
+    ShardTask,
+    UselessStoreError,
+    read_shard,
+    write_shard,
+    write_whole,
+)
 from hemoscope.datasets.slice_store.store import FACTS, FORMAT, INDEX, PLAN
 from hemoscope.reasons import UsageError
 
@@ -45,20 +55,58 @@ def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, o
 
     A build that was stopped at any point, even killed, goes on where it was. Slices that cannot be read are left out.
     jobs: processes; the calling script needs `if __name__ == "__main__"` where there are several. on_progress: called
-    with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable.
+    with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable, when
+    the root of a dataset is not there, and when no slice can be read.
     """
     if size is not None and size > MAX_ROWS_OR_COLUMNS:
         raise UsageError(f"Slices of {size} x {size} pixels are more than a store holds ({MAX_ROWS_OR_COLUMNS}).")
     plan = plan_store(manifest, size, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
+    _check_roots(manifest, plan)
     try:
         with _claimed(folder):
-            shape = _claim(manifest, plan, folder, size)
-            shards = _build_shards(manifest, plan, folder, size, shape, jobs, on_progress)
+            finished = (folder / FACTS).exists()
+            try:
+                shape = _claim(manifest, plan, folder, size)
+                shards = _build_shards(manifest, plan, folder, size, shape, jobs, on_progress)
+                _check_any_slice(manifest, plan, shards)
+            except UselessStoreError:
+                if not finished:
+                    _discard(folder)
+                raise
             _finish(manifest, plan, folder, shape, shards)
     except OSError as error:
         sentence = f"The slice store {folder} cannot be written: {error.strerror}."
         raise UsageError(f"{sentence} What is finished is kept; start again when it can.") from error
     return _found(manifest, plan, shards)
+
+
+def _check_roots(manifest: Manifest, plan: Plan) -> None:
+    """Raise UsageError where the data are away: every slice would be missing."""
+    if not len(plan.rows):
+        raise UsageError("The Manifest names no file of a slice: there is nothing to store.")
+    for dataset in pc.unique(manifest.table["dataset"].take(pa.array(plan.rows))).to_pylist():
+        root = manifest.roots[dataset]
+        if not os.path.isdir(root):  # unlike Path.is_dir, this raises nothing where a folder above is closed to us
+            sentence = f"The folder {root}, in which the Manifest says the dataset {dataset} is, is not there."
+            advice = "Put it back, or import the dataset again with its new --root"
+            raise UsageError(f"{sentence} {advice}: a store that was begun goes on.")
+
+
+def _check_any_slice(manifest: Manifest, plan: Plan, shards: list[Shard]) -> None:
+    """Raise UsageError where nothing could be read: an empty store would be taken for a good one."""
+    if not any(shard.slices for shard in shards):
+        first = shards[0].failures[0].sentence
+        raise UselessStoreError(
+            f"None of the {len(plan.rows):,} slices of the Manifest can be read. The first: {first}"
+        )
+
+
+def _discard(folder: Path) -> None:
+    """Leave nothing that would keep the folder from another Manifest or size."""
+    for name in (FACTS, INDEX, PLAN):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / SHARDS).exists():
+        shutil.rmtree(folder / SHARDS)
 
 
 @contextmanager
@@ -115,7 +163,7 @@ def _build_shards(
 ) -> list[Shard]:
     """Write the shards that are not there yet; returns all, in order."""
     there = [read_shard(folder, number, plan.digest) for number in range(len(plan.shards))]
-    shards = {shard.number: shard for shard in there if shard is not None}
+    shards = {shard.number: shard for shard in there if shard is not None and _is_final(manifest, plan, shard)}
     (folder / SHARDS).mkdir(exist_ok=True)
     if len(shards) < len(there):
         (folder / FACTS).unlink(missing_ok=True)  # the store is not a finished one until they are written
@@ -131,6 +179,13 @@ def _build_shards(
         done += plan.shards[shard.number][1] - plan.shards[shard.number][0]
         on_progress(done, len(plan.rows))
     return [shards[number] for number in sorted(shards)]
+
+
+def _is_final(manifest: Manifest, plan: Plan, shard: Shard) -> bool:
+    """Whether no slice of a shard could be read now that could not be read before: its file is there (again)."""
+    start = plan.shards[shard.number][0]
+    rows = plan.rows[[start + one.place for one in shard.failures if one.may_pass]]
+    return not any(os.path.exists(source.path) for source in slice_sources(manifest.take(rows)))
 
 
 def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int], shards: list[Shard]) -> None:
@@ -185,6 +240,6 @@ def _found(manifest: Manifest, plan: Plan, shards: list[Shard]) -> list[Found]:
     ]
     for shard in shards:
         start = plan.shards[shard.number][0]
-        for place, problem, sentence in shard.failures:
-            found.append(Found(Problem[problem], keys[int(plan.rows[start + place])].as_py(), sentence))
+        for one in shard.failures:
+            found.append(Found(Problem[one.problem], keys[int(plan.rows[start + one.place])].as_py(), one.sentence))
     return found

@@ -110,7 +110,9 @@ def _attempt(read: ReadOne, source: SliceSource) -> Read:
 
 
 def _not_readable(source: SliceSource, error: OSError) -> HemoscopeError:
-    return HemoscopeError(Reason.NOT_READABLE, f"{source.name} cannot be read: {error.strerror}.")
+    failure = HemoscopeError(Reason.NOT_READABLE, f"{source.name} cannot be read: {error.strerror}.")
+    failure.__cause__ = error
+    return failure
 
 
 def _open(source: SliceSource) -> tuple[Frame, ...] | InputFile | HemoscopeError:

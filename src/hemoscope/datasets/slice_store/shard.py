@@ -20,10 +20,14 @@ from hemoscope.ct.windows import from_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.problems import Problem
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, SliceSource, read_slices
-from hemoscope.reasons import HemoscopeError, Reason
+from hemoscope.reasons import HemoscopeError, Reason, UsageError
 
 SHARDS = "shards"  # the folder
 KINDS: dict[str, np.dtype[Any]] = {"hu": np.dtype("<i2"), "grey": np.dtype("u1")}
+
+
+class UselessStoreError(UsageError):
+    """The Manifest cannot be stored as was asked: what is written of the store is of no use."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,25 @@ class ShardFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A slice that could not be read. problem: name of the `Problem`; may_pass: not the file but its reading failed."""
+
+    place: int
+    problem: str
+    sentence: str
+    may_pass: bool
+
+
 @dataclass
 class Shard:
-    """What is in a finished shard, kept as JSON beside its files; failures: (place, name of the Problem, sentence)."""
+    """What is in a finished shard, kept as JSON beside its files."""
 
     number: int
     plan: str
     slices: list[ShardSlice] = field(default_factory=list)
     files: dict[str, ShardFile] = field(default_factory=dict)
-    failures: list[tuple[int, str, str]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 def write_shard(task: ShardTask) -> Shard:
@@ -83,9 +97,7 @@ def write_shard(task: ShardTask) -> Shard:
             if isinstance(read, SlicePixels) and task.size is None and read.pixels.shape != task.shape:
                 read = _other_shape(task.sources[place], read, task.shape)
             if isinstance(read, HemoscopeError):
-                missing = not task.sources[place].path.exists()
-                problem = Problem.MISSING_FILE if missing else Problem.UNREADABLE_FILE
-                shard.failures.append((place, problem.name, read.sentence))
+                shard.failures.append(_failure(place, task.sources[place], read))
             else:
                 _take(shard, pixels, place, read, task.size)
     shard.slices.sort(key=lambda one: one.place)
@@ -106,7 +118,7 @@ def read_shard(folder: Path, number: int, plan: str) -> Shard | None:
             facts["plan"],
             [ShardSlice(**one) for one in facts["slices"]],
             {kind: ShardFile(**one) for kind, one in facts["files"].items()},
-            [(place, problem, sentence) for place, problem, sentence in facts["failures"]],
+            [Failure(**one) for one in facts["failures"]],
         )
         complete = all((folder / SHARDS / one.name).stat().st_size == one.bytes for one in shard.files.values())
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -135,6 +147,29 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _failure(place: int, source: SliceSource, error: HemoscopeError) -> Failure:
+    """Say whether a file is missing, was not given by the operating system, or holds no slice."""
+    system = _system_error(source, error)
+    if system is None:
+        return Failure(place, Problem.UNREADABLE_FILE.name, error.sentence, may_pass=False)
+    missing = isinstance(system, (FileNotFoundError, NotADirectoryError))
+    problem = Problem.MISSING_FILE if missing else Problem.UNREADABLE_FILE
+    return Failure(place, problem.name, f"{source.name} cannot be read: {system.strerror}.", may_pass=True)
+
+
+def _system_error(source: SliceSource, error: HemoscopeError) -> OSError | None:
+    """What the operating system said; None where the file was read and is itself at fault."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno is not None:  # a damaged gzip file has none
+        return cause
+    try:
+        with source.path.open("rb") as stream:
+            stream.read(1)
+    except OSError as failed:
+        return failed
+    return None
 
 
 def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read: SlicePixels, size: int | None) -> None:
