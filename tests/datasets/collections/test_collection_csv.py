@@ -100,6 +100,21 @@ def test_labels_of_frames_are_those_of_the_release(examples: Path, tmp_path: Pat
     assert rows[rows["any"] == 1].groupby("path")["slice"].agg(["min", "max"]).to_numpy().tolist() == [[2, 10], [0, 7]]
 
 
+@pytest.mark.parametrize(("frames", "scan_any"), [(21, 0), (20, None)])
+def test_a_volume_is_complete_when_every_frame_has_a_row(
+    examples: Path, tmp_path: Path, frames: int, scan_any: int | None
+) -> None:
+    rows = "".join(f"physionet_ct_ich/patient_101.nii.gz,{frame},0\n" for frame in range(frames))
+    imported = read(examples, write(tmp_path, "path,frame,any\n" + rows))
+    assert imported.manifest.table["scan_any"].to_pylist() == [scan_any] * frames
+
+
+def test_a_volume_of_which_a_row_is_kept_out_is_not_complete(examples: Path, tmp_path: Path) -> None:
+    rows = "".join(f"physionet_ct_ich/patient_101.nii.gz,{frame},{2 if frame == 9 else 0}\n" for frame in range(21))
+    imported = read(examples, write(tmp_path, "path,frame,any\n" + rows))
+    assert imported.manifest.table["scan_any"].to_pylist() == [None] * 20
+
+
 def test_a_label_of_a_slice_cannot_be_given_to_a_whole_volume(examples: Path, tmp_path: Path) -> None:
     imported = read(examples, write(tmp_path, f"path,any\n{NIFTI},1\n"))
     assert len(imported.manifest) == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
@@ -54,10 +55,10 @@ def read(
     facts = read_file_facts(root, windows, jobs, on_progress)
     rows = _expand(given.rows.assign(missing=missing), facts)
     slices = replace(given, rows=_complete(rows)).slices(patients or name)
-    # numbers that were only counted here do not show that a scan is complete; a whole file does
-    slices.whole = slices.whole | rows["expanded"].to_numpy(bool)
     slices.rows["slice"] = _first_known(rows, "slice").to_numpy()
     _sort_out(slices, rows, facts)
+    # numbers that were only counted here do not show that a scan is complete; a file that is whole does
+    slices.whole = slices.whole | _all_frames(rows, slices.sieve.kept)
     mask_values = findings_of(read_mask_values(values)) if values else {}
     use_masks(slices, root, mask_values)
     return to_manifest(slices, name, root, mask_values)
@@ -124,6 +125,13 @@ def _first_known(rows: pd.DataFrame, name: str) -> pd.Series:
     if name in ("slice", "position_mm"):
         return rows[name].where(rows[name].notna() & ~rows["expanded"].astype(bool), of_file)
     return rows[name].where(rows[name].notna(), of_file)
+
+
+def _all_frames(rows: pd.DataFrame, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows are of a file of several slices of which every slice is among the rows that are kept."""
+    there = rows["frame"].where(kept).groupby(rows["path"].to_numpy()).transform("nunique")
+    frames = rows["frames_file"].astype(float)
+    return np.asarray((frames > 1) & (there == frames), bool)
 
 
 def _sort_out(slices: SliceRows, rows: pd.DataFrame, facts: FileFacts) -> None:
