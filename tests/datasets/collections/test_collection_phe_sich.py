@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.ndimage import binary_erosion, binary_fill_holes, binary_opening, gaussian_filter
 
+from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.datasets.collection import Imported
 from hemoscope.datasets.collections.phe_sich import COLLECTION
 from hemoscope.datasets.problems import Problem, count_problems
+from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
@@ -33,6 +38,7 @@ def read(root: Path, **options: int) -> Imported:
 
 def picture(root: Path, row: dict[str, object]) -> np.ndarray:
     grey = cv2.imread(str(root / str(row["path"])), cv2.IMREAD_GRAYSCALE)
+    grey = grey[::-1] if row["patient_orientation"] == "LA" else grey
     return from_grey(grey, Window.from_text(str(row["window"])))
 
 
@@ -106,6 +112,62 @@ def test_boxes_lie_on_the_blood(root: Path, imported: Imported) -> None:
     assert min(better) > 0.55, better  # flipping changes least: the basal ganglia lie midway from front to back
 
 
+def displayed(imported: Imported, series: str) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """The rows of a scan, each with its grey levels as they are read for display."""
+    chosen = np.array(imported.manifest.table["series"].to_pylist()) == series
+    scan = imported.manifest.take(chosen)
+    rows = scan.table.to_pylist()
+    with Decoder(1) as decoder:
+        read_ones = list(read_slices(slice_sources(scan), decoder))
+    assert len(read_ones) == len(rows)
+    return [(rows[number], one.pixels) for number, one in read_ones if isinstance(one, SlicePixels)]
+
+
+@pytest.mark.parametrize("series", ["0142", "0144"])
+def test_the_couch_is_below_the_head_also_where_the_pictures_are_upside_down(imported: Imported, series: str) -> None:
+    heads = 0
+    for row, grey in displayed(imported, series):
+        bright = np.flatnonzero((grey > 200).any(axis=1))
+        head = np.flatnonzero(
+            binary_opening(grey > 30, iterations=6).any(axis=1)
+        )  # what is thin, as the couch, is gone
+        if len(head):
+            heads += 1
+            assert bright[-1] - head[-1] > head[0] - bright[0], row["path"]
+    assert heads > 15
+
+
+def test_boxes_are_turned_with_the_pictures(root: Path, imported: Imported) -> None:
+    """What is in the box on the display is what is in it on the picture as stored, and it is where the blood is."""
+    drawn = pd.read_csv(root / "boxes.csv").set_index("file")
+    off = []
+    for row, grey in displayed(imported, "0144"):
+        if not row["boxes"]:
+            continue
+        [box], given = row["boxes"], drawn.loc[row["path"]]
+        stored = cv2.imread(str(root / row["path"]), cv2.IMREAD_GRAYSCALE)
+        columns = slice(int(given.xmin), int(np.ceil(given.xmax)))
+        of_stored = stored[int(given.ymin) : int(np.ceil(given.ymax)), columns]
+        of_display = grey[int(box["ymin"]) : int(box["ymax"]), int(box["xmin"]) : int(box["xmax"])]
+        assert (of_display == of_stored[::-1]).all()
+        hu = gaussian_filter(from_grey(grey, Window.from_text(row["window"])).astype(float), 1.5)
+        blood = (hu > 50) & binary_erosion(binary_fill_holes(hu > 90) & (hu < 90), iterations=6)
+        if blood[:, columns].sum() > 300:
+            height = np.nonzero(blood[:, columns])[0].mean()
+            middles = (box["ymin"] + box["ymax"]) / 2, (given.ymin + given.ymax) / 2
+            off.append([abs(height - middle) for middle in middles])
+    turned, as_stored = np.mean(off, axis=0)
+    assert len(off) >= 3
+    assert turned < 0.7 * as_stored, (turned, as_stored)  # pixels
+
+
+def test_the_scan_that_is_turned_is_named(imported: Imported) -> None:
+    table = imported.manifest.table.to_pandas()
+    assert set(table["patient_orientation"][table["series"] == "0144"]) == {"LA"}
+    assert table["patient_orientation"][table["series"] != "0144"].isna().all()
+    assert any("0144" in remark and "left and right" in remark for remark in imported.remarks)
+
+
 def test_a_missing_picture_a_bad_row_and_a_stray_box_are_kept_out(root: Path, tmp_path: Path) -> None:
     lines = (root / "slices.csv").read_text().splitlines()[:6]
     cells = lines[5].split(",")
@@ -125,6 +187,12 @@ def test_a_missing_picture_a_bad_row_and_a_stray_box_are_kept_out(root: Path, tm
         (Problem.NO_SLICE, "0001_12"),
         (Problem.BAD_ROW, "0001_01"),
     ]
+
+
+def test_a_distance_below_one_is_refused(root: Path) -> None:
+    for distance in (0, -5):
+        with pytest.raises(UsageError, match="--clean-distance is a number of slices from 1"):
+            read(root, clean_distance=distance)
 
 
 def test_another_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:

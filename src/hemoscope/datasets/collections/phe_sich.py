@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
-from hemoscope.datasets.importing.boxes import SIDES, boxes_by_slice
+from hemoscope.datasets.importing.boxes import SIDES, Box, boxes_by_slice
 from hemoscope.datasets.importing.sieve import Sieve, missing_files
 from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Problem
 from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.reasons import UsageError
 
 CLEAN_DISTANCE = 3  # of slices; a quarter of those next to a labelled slice show faint blood that has no label
 IPH = FINDING_NAMES.index("intraparenchymal")
+UPSIDE_DOWN = "0144"  # its pictures have the couch and the back of the head at the top: the only scan of the 120
+PICTURE_HEIGHT = 320  # pixels, of every picture
 COLUMNS = ("patient", "slice_order", "slice_id", "file", "any", "intraparenchymal", "dist_to_lesion", "n_boxes",
            "window_level_est", "window_width_est")  # fmt: skip
 
@@ -31,9 +34,11 @@ COLUMNS = ("patient", "slice_order", "slice_id", "file", "any", "intraparenchyma
 def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distance: int | None = None) -> Imported:
     """Read `slices.csv`, `boxes.csv` and the pictures that they name.
 
-    clean_distance: in slices, from which on a slice without a box counts as negative. Raises UsageError where a table
-    is not there or lacks a column.
+    clean_distance: in slices, from which on a slice without a box counts as negative, from 1. Raises UsageError
+    where it is less, and where a table is not there or lacks a column.
     """
+    if clean_distance is not None and clean_distance < 1:
+        raise UsageError(f"--clean-distance is a number of slices from 1, not {clean_distance}.")
     rows = read_table(root / "slices.csv", {name: name for name in COLUMNS})
     labels, wrong = read_labels(rows)
     order, distance, windows = whole_numbers(rows["slice_order"]), whole_numbers(rows["dist_to_lesion"]), _windows(rows)
@@ -53,6 +58,8 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distan
     labels[near] = UNKNOWN
     drawn = read_table(root / "boxes.csv", {"slice": "slice_id", **{side: side for side in SIDES}})
     boxes, not_used = boxes_by_slice(drawn.assign(finding="intraparenchymal"), set(rows["slice_id"]))
+    turned = set(rows["slice_id"][rows["patient"] == UPSIDE_DOWN]) & set(boxes)
+    boxes |= {one: [_turned(box) for box in boxes[one]] for one in turned}
     used = rows[sieve.kept & ~again]
     columns = {
         "patient": [f"phe-sich:{patient}" for patient in used["patient"]],
@@ -60,12 +67,24 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distan
         "slice": order[used.index],
         "path": used["file"].tolist(),
         "window": windows[used.index].tolist(),
+        "patient_orientation": ["LA" if patient == UPSIDE_DOWN else None for patient in used["patient"]],
         "boxes": [boxes.get(one) for one in used["slice_id"]],
         **dict(zip(FINDING_NAMES, labels[used.index].T, strict=True)),
         **dict(zip(SCAN_FINDING_NAMES, _scan_labels(len(used)).T, strict=True)),
     }
-    remark = f"{near.sum():,} slices near a lesion have unknown labels: they may hold faint blood that is not labelled."
-    return Imported(Manifest.from_columns(name, root, columns), (*sieve.found, *not_used), (remark,))
+    remarks = [
+        f"{near.sum():,} slices near a lesion have unknown labels: they may hold faint blood that is not labelled."
+    ]
+    if (used["patient"] == UPSIDE_DOWN).any():
+        remarks.append(
+            f"Scan {UPSIDE_DOWN} is stored upside down and is turned for display; left and right are not sure."
+        )
+    return Imported(Manifest.from_columns(name, root, columns), (*sieve.found, *not_used), tuple(remarks))
+
+
+def _turned(box: Box) -> Box:
+    """A box on a picture that is stored upside down, as it lies on the display."""
+    return {**box, "ymin": PICTURE_HEIGHT - box["ymax"], "ymax": PICTURE_HEIGHT - box["ymin"]}
 
 
 def _scan_labels(count: int) -> NDArray[np.int8]:
