@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import psutil
 import pytest
 from store_examples import build, contents, ge_manifest, mixed_manifest, nifti_manifest, picture_manifest, refusal
@@ -168,11 +170,40 @@ def test_a_scan_with_a_slice_that_cannot_be_read_keeps_its_order(examples: Path,
     assert (store.scan("ge/head") == whole.scan("ge/head")[1:]).all()
 
 
-def test_native_slices_of_another_size_are_found(examples: Path, tmp_path: Path) -> None:
-    store, found = build(mixed_manifest(examples, tmp_path / "pictures"), tmp_path / "store", size=None)
-    assert store.shape == (512, 512) and len(store) == 28 + 4
-    assert {one.problem for one in found} == {Problem.UNREADABLE_FILE} and len(found) == 18  # the NIfTI volume
-    assert "384 x 384" in found[0].detail
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_native_slices_of_several_sizes_are_refused_and_block_no_other_size(
+    examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    """At the first difference, and also where an earlier build was killed before it came to it."""
+    monkeypatch.setattr("hemoscope.datasets.slice_store.build.SHARD_BYTES", 8 * 2 * 512 * 512)
+    manifest = mixed_manifest(examples, tmp_path / "pictures")
+    sentence = refusal(manifest, tmp_path / "store", size=None, jobs=jobs)
+    assert "ich/physionet_ct_ich/patient_077.nii.gz has 384 x 384 pixels" in sentence
+    assert "ge/ge_tilted_head_series/" in sentence and "512 x 512" in sentence and "--size 256" in sentence
+    assert list(contents(tmp_path / "store")) == [".lock"]
+
+    def killed(task: ShardTask) -> Shard:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as kill:
+        kill.setattr("hemoscope.datasets.slice_store.build.write_shard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build(manifest, tmp_path / "store", size=None)
+    assert refusal(manifest, tmp_path / "store", size=None, jobs=jobs) == sentence
+    store, found = build(manifest, tmp_path / "store", size=256)
+    assert found == [] and len(store) == 50
+
+
+def test_a_finished_store_is_not_discarded_when_a_file_comes_with_another_size(examples: Path, tmp_path: Path) -> None:
+    manifest = picture_manifest(examples, tmp_path / "pictures")
+    (tmp_path / "pictures" / "16.png").rename(tmp_path / "16.png")
+    build(manifest, tmp_path / "store", size=None)
+    before = contents(tmp_path / "store")
+    cv2.imwrite(str(tmp_path / "pictures" / "16.png"), np.zeros((64, 32), np.uint8))
+    assert "16.png has 64 x 32 pixels" in refusal(manifest, tmp_path / "store", size=None)
+    (tmp_path / "pictures" / "16.png").unlink()
+    build(manifest, tmp_path / "store", size=None)
+    assert contents(tmp_path / "store") == before
 
 
 def test_a_folder_with_something_else_is_refused_untouched(examples: Path, tmp_path: Path) -> None:
@@ -186,9 +217,23 @@ def test_a_folder_with_something_else_is_refused_untouched(examples: Path, tmp_p
     assert contents(tmp_path / "store") == before and (tmp_path / "mine.txt").exists()
 
 
-def test_a_size_that_would_fill_the_memory_is_refused(examples: Path, tmp_path: Path) -> None:
-    assert "99999 x 99999" in refusal(nifti_manifest(examples), tmp_path / "store", size=99_999)
+@pytest.mark.parametrize("size", [-1, 0, 15, 4097, 99_999])
+def test_a_size_that_holds_no_head_or_would_fill_the_memory_is_refused(
+    examples: Path, tmp_path: Path, size: int
+) -> None:
+    sentence = refusal(nifti_manifest(examples), tmp_path / "store", size=size)
+    assert f"not {size}" in sentence and "16 to 4096" in sentence
     assert not (tmp_path / "store").exists()
+
+
+def test_the_smallest_size_is_stored(examples: Path, tmp_path: Path) -> None:
+    assert build(nifti_manifest(examples), tmp_path / "store", size=16)[0].shape == (16, 16)
+
+
+def test_a_file_is_no_folder(examples: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("mine", encoding="utf-8")
+    assert refusal(nifti_manifest(examples), tmp_path / "store") == f"{tmp_path / 'store'} is a file; give a folder."
+    assert (tmp_path / "store").read_text(encoding="utf-8") == "mine"
 
 
 def test_two_builds_do_not_share_a_folder(loose_slices: Path, tmp_path: Path) -> None:

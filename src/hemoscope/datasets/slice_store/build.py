@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,29 +14,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hemoscope.ct.dicom_file import MAX_ROWS_OR_COLUMNS
-from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import OnProgress
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.parallel import in_processes
 from hemoscope.datasets.problems import Found, Problem
+from hemoscope.datasets.slice_store.claim import claimed, discard, settle
 from hemoscope.datasets.slice_store.plan import Plan, plan_store
-from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
+from hemoscope.datasets.slice_store.read_slices import slice_sources
 from hemoscope.datasets.slice_store.shard import (
     SHARDS,
     Shard,
     ShardTask,
+    SliceForm,
     UselessStoreError,
     read_shard,
     write_shard,
     write_whole,
 )
-from hemoscope.datasets.slice_store.store import FACTS, FORMAT, INDEX, PLAN
+from hemoscope.datasets.slice_store.store import FACTS, FORMAT, INDEX
 from hemoscope.reasons import UsageError
 
 SHARD_BYTES = 64 << 20  # of HU: what a process holds in memory, and the most work that a kill costs it
 NATIVE_SIDE = 512  # pixels, of most CT: how many slices of native size a shard has
-LOCK = ".lock"
+SMALLEST_SIDE = 16  # pixels: less shows no head
 
 INDEX_SCHEMA = pa.schema([
     ("key", pa.string()), ("scan", pa.string()), ("kind", pa.string()), ("file", pa.int32()), ("row", pa.int32()),
@@ -58,22 +55,23 @@ def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, o
     with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable, when
     the root of a dataset is not there, and when no slice can be read.
     """
-    if size is not None and size > MAX_ROWS_OR_COLUMNS:
-        raise UsageError(f"Slices of {size} x {size} pixels are more than a store holds ({MAX_ROWS_OR_COLUMNS}).")
+    if size is not None and not SMALLEST_SIDE <= size <= MAX_ROWS_OR_COLUMNS:
+        limits = f"{SMALLEST_SIDE} to {MAX_ROWS_OR_COLUMNS}"
+        raise UsageError(f"The slices of a store have {limits} rows and columns, not {size}.")
     plan = plan_store(manifest, size, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
     _check_roots(manifest, plan)
     try:
-        with _claimed(folder):
+        with claimed(folder):
             finished = (folder / FACTS).exists()
             try:
-                shape = _claim(manifest, plan, folder, size)
-                shards = _build_shards(manifest, plan, folder, size, shape, jobs, on_progress)
+                form = settle(manifest, plan, folder, size)
+                shards = _build_shards(manifest, plan, folder, form, jobs, on_progress)
                 _check_any_slice(manifest, plan, shards)
             except UselessStoreError:
                 if not finished:
-                    _discard(folder)
+                    discard(folder)
                 raise
-            _finish(manifest, plan, folder, shape, shards)
+            _finish(manifest, plan, folder, form, shards)
     except OSError as error:
         sentence = f"The slice store {folder} cannot be written: {error.strerror}."
         raise UsageError(f"{sentence} What is finished is kept; start again when it can.") from error
@@ -101,65 +99,8 @@ def _check_any_slice(manifest: Manifest, plan: Plan, shards: list[Shard]) -> Non
         )
 
 
-def _discard(folder: Path) -> None:
-    """Leave nothing that would keep the folder from another Manifest or size."""
-    for name in (FACTS, INDEX, PLAN):
-        (folder / name).unlink(missing_ok=True)
-    if (folder / SHARDS).exists():
-        shutil.rmtree(folder / SHARDS)
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep others from building in the same folder; a process that dies gives it free."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # A build that is killed before it has written its plan leaves no more than these.
-    strange = [entry for entry in folder.iterdir() if not entry.name.startswith((LOCK, f".{PLAN}."))]
-    if strange and not (folder / PLAN).exists():
-        raise UsageError(f"{folder} is not empty and holds no slice store; give a new folder.")
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"Another process is building the slice store {folder}.") from None
-        yield
-
-
-def _claim(manifest: Manifest, plan: Plan, folder: Path, size: int | None) -> tuple[int, int]:
-    """Settle what the folder will hold, or check that it is that already; returns the shape of a slice."""
-    for unfinished in (*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*"), *(folder / SHARDS).glob(".*")):
-        unfinished.unlink()
-    try:
-        begun = json.loads((folder / PLAN).read_bytes())
-        if (begun["format"], begun["plan"]) != (FORMAT, plan.digest):
-            sentence = f"{folder} is the slice store of another Manifest, or of another size ({begun['size']})"
-            raise UsageError(f"{sentence}; give a new folder, or delete it.")
-        return int(begun["rows"]), int(begun["columns"])
-    except FileNotFoundError:
-        rows, columns = (size, size) if size else _native_shape(manifest, plan)
-    facts = {"format": FORMAT, "plan": plan.digest, "size": size or "native", "rows": rows, "columns": columns}
-    write_whole(folder / PLAN, json.dumps(facts, indent=2).encode())
-    return rows, columns
-
-
-def _native_shape(manifest: Manifest, plan: Plan) -> tuple[int, int]:
-    """(rows, columns) of the first slice that can be read."""
-    with Decoder(jobs=1) as decoder:
-        for row in plan.rows:
-            for _, read in read_slices(slice_sources(manifest.take(np.array([row]))), decoder):
-                if isinstance(read, SlicePixels):
-                    return read.pixels.shape[0], read.pixels.shape[1]
-    raise UsageError("No slice of the Manifest can be read: nothing tells the native size.")
-
-
 def _build_shards(
-    manifest: Manifest,
-    plan: Plan,
-    folder: Path,
-    size: int | None,
-    shape: tuple[int, int],
-    jobs: int,
-    on_progress: OnProgress,
+    manifest: Manifest, plan: Plan, folder: Path, form: SliceForm, jobs: int, on_progress: OnProgress
 ) -> list[Shard]:
     """Write the shards that are not there yet; returns all, in order."""
     there = [read_shard(folder, number, plan.digest) for number in range(len(plan.shards))]
@@ -168,7 +109,7 @@ def _build_shards(
     if len(shards) < len(there):
         (folder / FACTS).unlink(missing_ok=True)  # the store is not a finished one until they are written
     tasks = (
-        ShardTask(folder, number, plan.digest, slice_sources(manifest.take(plan.rows[start:end])), size, shape)
+        ShardTask(folder, number, plan.digest, slice_sources(manifest.take(plan.rows[start:end])), form)
         for number, (start, end) in enumerate(plan.shards)
         if number not in shards
     )
@@ -188,7 +129,7 @@ def _is_final(manifest: Manifest, plan: Plan, shard: Shard) -> bool:
     return not any(os.path.exists(source.path) for source in slice_sources(manifest.take(rows)))
 
 
-def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int], shards: list[Shard]) -> None:
+def _finish(manifest: Manifest, plan: Plan, folder: Path, form: SliceForm, shards: list[Shard]) -> None:
     """Write the index, then the facts that make the store a finished one."""
     files = [one for shard in shards for one in shard.files.values()]
     table = _index(manifest, plan, shards)
@@ -199,8 +140,8 @@ def _finish(manifest: Manifest, plan: Plan, folder: Path, shape: tuple[int, int]
     facts = {
         "format": FORMAT,
         "plan": plan.digest,
-        "rows": shape[0],
-        "columns": shape[1],
+        "rows": form.shape[0],
+        "columns": form.shape[1],
         "slices": len(table),
         "index_sha256": hashlib.sha256(index).hexdigest(),
         "files": [asdict(one) for one in files],

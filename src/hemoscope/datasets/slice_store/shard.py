@@ -20,7 +20,7 @@ from hemoscope.ct.windows import from_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.problems import Problem
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, SliceSource, read_slices
-from hemoscope.reasons import HemoscopeError, Reason, UsageError
+from hemoscope.reasons import HemoscopeError, UsageError
 
 SHARDS = "shards"  # the folder
 KINDS: dict[str, np.dtype[Any]] = {"hu": np.dtype("<i2"), "grey": np.dtype("u1")}
@@ -31,15 +31,26 @@ class UselessStoreError(UsageError):
 
 
 @dataclass(frozen=True)
+class SliceForm:
+    """How the slices are stored: made squares of `size`, or as they are (None), which must then all have `shape`.
+
+    shape: (rows, columns). first: name of the file that a shape of slices as they are was taken from.
+    """
+
+    size: int | None
+    shape: tuple[int, int]
+    first: str | None = None
+
+
+@dataclass(frozen=True)
 class ShardTask:
-    """What a process needs to write a shard. size: None keeps the slices as they are; all must have `shape` then."""
+    """What a process needs to write a shard."""
 
     folder: Path  # of the store
     number: int
     plan: str
     sources: Sequence[SliceSource]
-    size: int | None
-    shape: tuple[int, int]
+    form: SliceForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +100,25 @@ class Shard:
 
 
 def write_shard(task: ShardTask) -> Shard:
-    """Read the slices of a shard and write its files, then its JSON; raises OSError where that cannot be written."""
+    """Read the slices of a shard and write its files, then its JSON.
+
+    Raises OSError where that cannot be written, and UselessStoreError where slices as they are have several sizes.
+    """
     shard = Shard(task.number, task.plan)
     pixels: dict[str, list[NDArray[Any]]] = {kind: [] for kind in KINDS}
     with Decoder(jobs=1) as decoder:
         for place, read in read_slices(task.sources, decoder):
-            if isinstance(read, SlicePixels) and task.size is None and read.pixels.shape != task.shape:
-                read = _other_shape(task.sources[place], read, task.shape)
             if isinstance(read, HemoscopeError):
                 shard.failures.append(_failure(place, task.sources[place], read))
-            else:
-                _take(shard, pixels, place, read, task.size)
+                continue
+            if task.form.size is None and read.pixels.shape != task.form.shape:
+                raise _other_shape(task.sources[place], read, task.form)
+            _take(shard, pixels, place, read, task.form.size)
     shard.slices.sort(key=lambda one: one.place)
     for kind, slices in pixels.items():
         if slices:
             path = task.folder / SHARDS / f"{task.number:05d}.{kind}.npy"
-            shard.files[kind] = _write_npy(path, slices, KINDS[kind], task.shape)
+            shard.files[kind] = _write_npy(path, slices, KINDS[kind], task.form.shape)
     write_whole(shard_json(task.folder, task.number), json.dumps(asdict(shard), separators=(",", ":")).encode())
     return shard
 
@@ -207,7 +221,7 @@ def _write_npy(path: Path, slices: Sequence[NDArray[Any]], dtype: np.dtype[Any],
     return ShardFile(path.name, len(slices), sum(map(len, parts)), digest.hexdigest())
 
 
-def _other_shape(source: SliceSource, read: SlicePixels, shape: tuple[int, int]) -> HemoscopeError:
+def _other_shape(source: SliceSource, read: SlicePixels, form: SliceForm) -> UselessStoreError:
     rows, columns = read.pixels.shape
-    sentence = f"{source.name} has {rows} x {columns} pixels, the store {shape[0]} x {shape[1]}: give it a size."
-    return HemoscopeError(Reason.MIXED_GEOMETRY, sentence)
+    sizes = f"{source.name} has {rows} x {columns} pixels, but {form.first} {form.shape[0]} x {form.shape[1]}"
+    return UselessStoreError(f"{sizes}: slices of native size must all have the same; give --size 256 or another.")
