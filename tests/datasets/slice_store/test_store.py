@@ -193,6 +193,17 @@ def test_shards_are_plain_numpy_files(store: SliceStore) -> None:
     assert mapped.shape == (46, 256, 256) and (mapped[5] == store.hu(5)).all()
 
 
+def test_a_store_is_opened_by_text_too(store: SliceStore) -> None:
+    opened = SliceStore.open(str(store.folder))
+    assert opened.folder == store.folder and (opened.hu(3) == store.hu(3)).all()
+    assert (pickle.loads(pickle.dumps(opened)).hu(3) == store.hu(3)).all()
+
+
+def test_what_cannot_be_a_folder_is_a_type_error_and_no_damage() -> None:
+    with pytest.raises(TypeError):
+        SliceStore.open(None)  # type: ignore[arg-type]
+
+
 def test_what_is_no_store_is_told_in_a_sentence(tmp_path: Path, store: SliceStore) -> None:
     with pytest.raises(UsageError, match="holds no slice store"):
         SliceStore.open(tmp_path)

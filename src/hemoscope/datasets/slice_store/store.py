@@ -60,8 +60,9 @@ class SliceStore:
         self._open_file = lru_cache(FILES_OPEN)(self._opened)
 
     @classmethod
-    def open(cls, folder: Path) -> SliceStore:
+    def open(cls, folder: Path | str) -> SliceStore:
         """Open a finished store; raises UsageError where there is none."""
+        folder = Path(folder)
         try:
             facts = json.loads((folder / FACTS).read_bytes())
             if facts["format"] != FORMAT:
@@ -74,7 +75,7 @@ class SliceStore:
             begun = (folder / PLAN).exists()
             advice = "is not finished; start `hemoscope dataset build` again" if begun else "holds no slice store"
             raise UsageError(f"{folder} {advice}.") from None
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise UsageError(f"The slice store {folder} is damaged: {str(error).splitlines()[0]}") from error
 
     def __reduce__(self) -> tuple[Callable[[Path], SliceStore], tuple[Path]]:
