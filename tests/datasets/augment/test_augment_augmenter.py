@@ -100,3 +100,19 @@ def test_patel_turns_scans_over_every_axis_and_shifts_along_every_axis(generator
 def test_hu_cannot_be_changed_where_only_grey_levels_are_given() -> None:
     with pytest.raises(UsageError, match="HU"):
         Augmenter(SETS["default"], [])
+
+
+@pytest.mark.parametrize("name", ["none", "default", "patel2019"])
+def test_slices_without_a_channel_are_refused_in_a_sentence(
+    scan: Tensor, generator: torch.Generator, name: str
+) -> None:
+    """As `SliceStore.batch` gives them; whatever is drawn."""
+    augmenter, words = Augmenter(SETS[name], WINDOWS), r"\[slice, channel, row, column\].*\[:, None\]"
+    without = scan[:, 0]
+    with pytest.raises(ValueError, match=f"pixels are {words}"):
+        augmenter.slices(without, generator)
+    with pytest.raises(ValueError, match=f"pixels are {words}"):
+        augmenter.scan(without, SPACING, generator)
+    for mask in (without, without[0]):
+        with pytest.raises(ValueError, match=f"mask is {words}"):
+            augmenter.slices(scan, generator, mask)

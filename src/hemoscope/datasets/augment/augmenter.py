@@ -49,8 +49,10 @@ class Augmenter:
         """Augment a batch of slices that have nothing to do with each other.
 
         pixels: HU (any type) or grey levels 0 to 1 [slice, channel, row, column]; mask: any type, same rows and
-        columns, 0 outside. Returns the windows of the first channel, then those of the next.
+        columns, 0 outside. Returns the windows of the first channel, then those of the next. Raises ValueError for
+        other dimensions.
         """
+        _check_dimensions(pixels, mask)
         return self._in_plane(pixels, mask, _draw_placement(self.settings, pixels, len(pixels), generator), generator)
 
     def scan(
@@ -63,8 +65,9 @@ class Augmenter:
         """Augment a scan, foot to head: one transform and one window for all of its slices; noise is every slice's own.
 
         pixels, mask: as for `slices`; spacing_mm: (slice, row, column). `OneOfFour` moves the scan through its slices:
-        the label of the scan stays, those of its slices are no longer theirs.
+        the label of the scan stays, those of its slices are no longer theirs. Raises ValueError as `slices` does.
         """
+        _check_dimensions(pixels, mask)
         if isinstance(self.settings, Augmentation):
             placement = _draw_placement(self.settings, pixels, 1, generator)
             return self._in_plane(pixels, mask, placement, generator)
@@ -108,6 +111,14 @@ class Augmenter:
                 place_of = which.to(pixels.device)
                 pixels[place_of] = jpeg_grain(pixels[place_of], quality[which])
         return pixels
+
+
+def _check_dimensions(pixels: Tensor, mask: Tensor | None) -> None:
+    """Raise ValueError where the channel is left out, as a slice store leaves it out."""
+    for name, tensor in (("pixels are", pixels), ("mask is", mask)):
+        if tensor is not None and tensor.ndim != 4:
+            sentence = f"{name} [slice, channel, row, column], not of shape {list(tensor.shape)}"
+            raise ValueError(f"{sentence}; give [slice, row, column] its channel with [:, None]")
 
 
 def _draw_placement(
