@@ -11,6 +11,7 @@ from typing import Any
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.problems import Found
+from hemoscope.reasons import HemoscopeError, Reason
 
 # Called with (done, total) while a long read goes on.
 OnProgress = Callable[[int, int], None]
@@ -18,11 +19,20 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Imported:
-    """What reading a collection gave: its Manifest, and everything that was wrong with it."""
+    """What reading a collection gave: its Manifest, and everything that was wrong with it.
+
+    Raises HemoscopeError where no row of it can be used: an empty Manifest is a failure, not a result.
+    """
 
     manifest: Manifest
     found: tuple[Found, ...] = ()
     remarks: tuple[str, ...] = ()  # sentences for the user: what was assumed, what could not be checked
+
+    def __post_init__(self) -> None:
+        if not len(self.manifest):
+            why = [f" {one.item}: {one.detail}" for one in self.found if one.problem.kept_out]
+            first = f" The first of {len(why):,} reasons:{why[0]}" if why else ""
+            raise HemoscopeError(Reason.NOT_READABLE, f"Nothing of the collection can be used.{first}")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hemoscope.datasets.collection import Imported
 from hemoscope.datasets.collections.csv_table import COLLECTION
 from hemoscope.datasets.problems import Problem, count_problems
 from hemoscope.findings import ANY, FINDING_NAMES
-from hemoscope.reasons import UsageError
+from hemoscope.reasons import HemoscopeError, UsageError
 
 NIFTI = "physionet_ct_ich/patient_052.nii.gz"
 
@@ -116,10 +116,20 @@ def test_a_volume_of_which_a_row_is_kept_out_is_not_complete(examples: Path, tmp
 
 
 def test_a_label_of_a_slice_cannot_be_given_to_a_whole_volume(examples: Path, tmp_path: Path) -> None:
-    imported = read(examples, write(tmp_path, f"path,any\n{NIFTI},1\n"))
-    assert len(imported.manifest) == 0
-    assert count_problems(imported.found) == {Problem.BAD_ROW: 22}
+    other = "physionet_ct_ich/patient_077.nii.gz"
+    imported = read(examples, write(tmp_path, f"path,any,scan_any\n{NIFTI},1,\n{other},,1\n"))
+    assert set(imported.manifest.table["path"].to_pylist()) == {other}
+    found = [(one.problem, one.item) for one in imported.found if one.problem.kept_out]
+    assert found == [(Problem.BAD_ROW, "own.csv row 2")]  # once, not once for each of its 22 slices
     assert "scan_any" in imported.found[0].detail
+
+
+def test_a_table_of_which_nothing_can_be_used_is_an_error_that_says_why(examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        HemoscopeError, match=r"Nothing .* can be used\. The first of 1 reasons: own\.csv row 2: "
+    ) as error:
+        read(examples, write(tmp_path, f"path,any\n{NIFTI},1\n"))
+    assert not isinstance(error.value, UsageError)  # exit code 1: the use was right
 
 
 def test_pictures_need_their_window(examples: Path, tmp_path: Path) -> None:
@@ -214,7 +224,9 @@ def test_scan_labels_that_contradict_their_slices_are_kept_out(examples: Path, t
     assert imported.manifest.table["frame"].to_pylist() == [4]
     assert imported.manifest.table["scan_any"].to_pylist() == [0]
     assert count_problems(imported.found)[Problem.CONTRADICTION] == 1
-    differing = read(examples, write(tmp_path, f"path,frame,scan_any\n{NIFTI},3,1\n{NIFTI},4,0\n"))
+    other = "physionet_ct_ich/patient_101.nii.gz"
+    differing = read(examples, write(tmp_path, f"path,frame,scan_any\n{NIFTI},3,1\n{NIFTI},4,0\n{other},3,0\n"))
+    assert differing.manifest.table["path"].to_pylist() == [other]
     assert count_problems(differing.found)[Problem.CONFLICTING_ROWS] == 2
 
 

@@ -175,7 +175,7 @@ def test_bad_rows_are_kept_out_and_the_scan_is_then_not_known_to_be_free(shared_
     assert {row["slice"] + 1 for row in rows_of(imported)} == set(range(1, 34)) - {2, 3, 4, 6, 7}
     counts = count_problems(imported.found)
     assert counts == {Problem.MISSING_FILE: 1, Problem.BAD_ROW: 2, Problem.CONTRADICTION: 1,
-                      Problem.CONFLICTING_ROWS: 2, Problem.DUPLICATE_ROW: 1, Problem.DOUBTFUL_LABEL: 1}  # fmt: skip
+                      Problem.CONFLICTING_ROWS: 1, Problem.DUPLICATE_ROW: 1, Problem.DOUBTFUL_LABEL: 1}  # fmt: skip
     first = rows_of(imported)[0]
     assert (first["scan_epidural"], first["scan_subdural"], first["scan_any"]) == (1, None, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from hemoscope.datasets.collections.masks import COLLECTION
 from hemoscope.datasets.problems import Problem, count_problems
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
 from hemoscope.findings import FINDING_NAMES
-from hemoscope.reasons import UsageError
+from hemoscope.reasons import HemoscopeError, UsageError
 
 BHSD_VALUES = "1=epidural,2=intraparenchymal,3=intraventricular,4=subarachnoid,5=subdural"
 # Slices, foot to head, of the drawn mask: epidural (1) in 3, subdural (5) in 3 and 4, intraventricular (3) in 9.
@@ -33,11 +34,11 @@ def read(root: Path, values: str = BHSD_VALUES, jobs: int = 1, **options: object
 
 @pytest.fixture(scope="module")
 def bhsd(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Imported:
-    """The slices at hand; those of set mbh have the name of their patient in RSNA 2019."""
+    """The slices at hand; some volumes have the name of their patient in RSNA 2019, the others hide it."""
     rows = pd.read_csv(shared_data / "bhsd_images" / "slices.csv", dtype=str)
     rsna = "rsna2019:" + rows["rsna_patient_study"].str.split("_").str[1]
     table = tmp_path_factory.mktemp("bhsd") / "bhsd.csv"
-    rows.assign(patient=rsna.fillna("bhsd:" + rows["volume"])).to_csv(table, index=False)
+    rows.assign(patient=rsna).to_csv(table, index=False)
     return read(shared_data / "bhsd_images", window="127.5/255", table=table, column=("series=volume",))
 
 
@@ -75,7 +76,7 @@ def test_bhsd_has_the_labels_and_pixels_of_its_table(bhsd: Imported, shared_data
         pixels = [(mask == value).sum() for value in range(1, 6)]
         assert pixels == [said[f"px_{name}"] for name in FINDING_NAMES[:-1]]
         assert (row["series"], row["slice"]) == (said["volume"], said["slice"])
-    assert bhsd.found == ()
+    assert count_problems(bhsd.found) == {Problem.UNKNOWN_PATIENT: 17}
     assert (bhsd.manifest.labels == 1).sum(axis=0).tolist() == [5, 13, 12, 11, 11, 30]
     assert bhsd.manifest.mask_values == {"masks": dict(zip(range(1, 6), FINDING_NAMES, strict=False))}
 
@@ -95,7 +96,10 @@ def test_bhsd_patients_are_those_of_rsna_2019(bhsd: Imported, shared_data: Path)
     told = [volume for volume in study_of if isinstance(studies.get(study_of[volume]), str)]
     assert len(told) >= 3
     assert all(patients[volume] == f"rsna2019:{studies[study_of[volume]]}" for volume in told)
-    assert {patients[volume].partition(":")[0] for volume in patients if volume not in study_of} == {"bhsd"}
+    # the others are of RSNA 2019, too: under a name of their own they could stand on both sides of a split
+    hidden = [row for row in bhsd.manifest.table.to_pylist() if row["series"] not in study_of]
+    assert (len(hidden), len({row["series"] for row in hidden})) == (17, 13)
+    assert {row["patient"] for row in hidden} == {None}
 
 
 def test_the_window_makes_the_value_of_a_pixel_its_hu(bhsd: Imported, shared_data: Path) -> None:
@@ -222,9 +226,11 @@ def shifted(affine: np.ndarray) -> np.ndarray:
 )
 def test_a_mask_that_does_not_fit_is_kept_out(root: Path, change, problem: Problem, words: str) -> None:
     given = nib.load(root / "masks" / "077.nii.gz")
+    shutil.copy(root / "images" / "077.nii.gz", root / "images" / "fits.nii.gz")
+    shutil.copy(root / "masks" / "077.nii.gz", root / "masks" / "fits.nii.gz")
     save_mask(root, *change(np.asarray(given.dataobj), given.affine))
     imported = read(root, "1=EDH,2=IPH,3=none,5=SDH")
-    assert len(imported.manifest) == 0
+    assert set(imported.manifest.table["path"].to_pylist()) == {"images/fits.nii.gz"}
     assert [(one.problem, one.item) for one in imported.found] == [(problem, "images/077.nii.gz")]
     assert words in imported.found[0].detail
 
@@ -254,9 +260,8 @@ def test_images_and_masks_of_one_folder_are_told_apart_by_a_suffix(root: Path) -
 def test_rows_of_the_table_that_cannot_be_used_keep_their_image_out(bhsd: Imported, root: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("path,patient,age\nimages/077.nii.gz,7,old\n078,8,50\n")
-    imported = read(root, table=table)
-    assert len(imported.manifest) == 0
-    assert count_problems(imported.found) == {Problem.BAD_ROW: 2}
+    with pytest.raises(HemoscopeError, match="first of 2 reasons: table.csv row"):
+        read(root, table=table)
     table.write_text("path,patient,age\n077,7,33\n")
     assert set(read(root, table=table).manifest.table["age"].to_pylist()) == {33}
     table.write_text("path,age\nother,33\n")
@@ -270,10 +275,11 @@ def test_pictures_need_their_window_and_masks_of_their_size(shared_data: Path, t
     for folder, side, value in (("images", 64, 40), ("masks", 32, 1)):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), np.full((side, side), value, np.uint8))
-    assert count_problems(read(tmp_path, window="40/80").found) == {Problem.SHAPE_MISMATCH: 1}
+    with pytest.raises(HemoscopeError, match="has 32 x 32 pixels, the image 64 x 64"):
+        read(tmp_path, window="40/80")
     cv2.imwrite(str(tmp_path / "masks" / "a.png"), np.full((64, 64, 3), (0, 0, 255), np.uint8))
-    found = read(tmp_path, window="40/80").found
-    assert (found[0].problem, "in colour" in found[0].detail) == (Problem.MASK_VALUE, True)
+    with pytest.raises(HemoscopeError, match="in colour"):
+        read(tmp_path, window="40/80")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hemoscope.datasets.collection import Imported
 from hemoscope.datasets.collections.pictures import COLLECTION
 from hemoscope.datasets.problems import Problem, count_problems
 from hemoscope.findings import ANY
-from hemoscope.reasons import UsageError
+from hemoscope.reasons import HemoscopeError, UsageError
 
 
 def read(root: Path, **options: object) -> Imported:
@@ -221,5 +221,5 @@ def test_masks_without_a_meaning_are_not_used(shared_data: Path, tmp_path: Path)
     imported = read(tmp_path, table=given, window="77.5/255")
     assert imported.manifest.table["mask"].to_pylist() == [None]
     assert any("The masks are not used" in remark for remark in imported.remarks)
-    missing = read(tmp_path, table=given, window="77.5/255", values="255=intraparenchymal")
-    assert [(one.problem, one.detail) for one in missing.found] == [(Problem.MISSING_FILE, "Its mask is not there.")]
+    with pytest.raises(HemoscopeError, match=r"table\.csv row 2: Its mask is not there\."):
+        read(tmp_path, table=given, window="77.5/255", values="255=intraparenchymal")

@@ -22,11 +22,13 @@ class Sieve:
     def report(self, rows: NDArray[np.bool_], problem: Problem, detail: str | Sequence[str]) -> None:
         """Add a problem for each of these rows that is still kept; keep them out where the problem is of that kind.
 
-        detail: the sentence, or one for each row of the table.
+        Rows of one name, the slices of a volume that one row of a table names, are one problem. detail: the sentence,
+        or one for each row of the table.
         """
         rows = rows & self.kept
         details = np.broadcast_to(np.asarray(detail, object), rows.shape)
-        self.found += [Found(problem, name, one) for name, one in zip(self._names[rows], details[rows], strict=True)]
+        named = dict.fromkeys(zip(self._names[rows], details[rows], strict=True))
+        self.found += [Found(problem, name, one) for name, one in named]
         if problem.kept_out:
             self.kept &= ~rows
 
