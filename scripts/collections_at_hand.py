@@ -60,12 +60,12 @@ def lay_out_cq500(pieces: Path, reads: Path, target: Path) -> None:
 
 
 def name_patients_of_bhsd(source: Path, target: Path) -> None:
-    """The table of BHSD with a column of patients: those of RSNA 2019 where they are known."""
+    """The table of BHSD with a column of patients: all are of RSNA 2019, those whose name there is hidden are unknown."""
     with source.open(newline="") as table:
         rows = list(csv.DictReader(table))
     for row in rows:
         study = row["rsna_patient_study"].split("_")
-        row["patient"] = f"rsna2019:{study[1]}" if len(study) > 1 else f"bhsd:{row['volume']}"
+        row["patient"] = f"rsna2019:{study[1]}" if len(study) > 1 else ""
     with target.open("w", newline="") as table:
         writer = csv.DictWriter(table, rows[0].keys())
         writer.writeheader()
