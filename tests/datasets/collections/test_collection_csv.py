@@ -205,9 +205,8 @@ n.nii.gz,3,,1,young
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("path,subdrual\na,1\n", "has the column subdrual; the known ones are patient"),
-        ("file,any\na,1\n", "has the column file"),
-        ("any\n1\n", "has no column path"),
+        ("path,subdrual\na,1\n", "has the column subdrual: if it is subdural, give --column subdural=subdrual"),
+        ("file,any\na,1\n", "has no column path, .*; it has any, file: give --column path=COLUMN"),
         ("path,Path\na,b\n", "names the column path twice"),
         ("", "no row of column names"),
         ("path,any\n", "no row with a cell for each"),
@@ -216,6 +215,39 @@ n.nii.gz,3,,1,young
 def test_wrong_tables_are_one_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read(tmp_path, write(tmp_path, text))
+
+
+def test_the_labels_of_the_examples_are_imported_as_they_are(examples: Path) -> None:
+    folder = examples / "physionet_ct_ich"
+    imported = read(folder, folder / "labels.csv", column=("path=file", "frame=slice"))
+    rows = imported.manifest.table.to_pandas()
+    assert rows.groupby("path")["any"].sum().tolist() == [9, 8, 0]
+    assert rows.groupby("path")["scan_any"].first().tolist() == [1, 1, 0]
+    assert (rows["frame"] == rows["slice"]).all()
+    assert "Columns of labels.csv that were not used: slice_in_release, fracture." in imported.remarks
+
+
+def test_a_folder_of_dicom_is_a_scan(examples: Path, tmp_path: Path) -> None:
+    shutil.copytree(examples / "ge_tilted_head_series", tmp_path / "scans" / "7")
+    (tmp_path / "scans" / "7" / "note.txt").write_text("no slice")
+    (tmp_path / "scans" / "8").mkdir()
+    imported = read(tmp_path, write(tmp_path, "path,patient,scan_any\nscans/7,7,1\nscans/8,8,1\n"))
+    rows = imported.manifest.table.to_pylist()
+    scan = read_scan(examples / "ge_tilted_head_series")
+    assert [row["sop_instance_uid"] for row in rows] == [one.sop_instance_uid for one in scan.slices]
+    assert [row["slice"] for row in rows] == list(range(28))
+    assert {(row["patient"], row["any"], row["scan_any"]) for row in rows} == {("own:7", None, 1)}
+    found = [(one.problem, one.item, one.detail) for one in imported.found]
+    assert found == [(Problem.MISSING_FILE, "own.csv row 3", "scans/8 is a folder without DICOM files.")]
+    with pytest.raises(HemoscopeError, match=r"own\.csv row 2: It labels slices of a file or folder of several"):
+        read(tmp_path, write(tmp_path, "path,any\nscans/7,1\n"))
+
+
+def test_patients_that_come_from_headers_are_told(examples: Path, tmp_path: Path) -> None:
+    taken = read(examples, write(tmp_path, "path,any\nge_tilted_head_series/01.dcm,0\n"))
+    assert any("PatientID of the DICOM headers of 1 slice" in remark for remark in taken.remarks)
+    given = read(examples, write(tmp_path, "path,any,patient\nge_tilted_head_series/01.dcm,0,7\n"))
+    assert given.remarks == ()
 
 
 def test_scan_labels_that_contradict_their_slices_are_kept_out(examples: Path, tmp_path: Path) -> None:
