@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from cq500_folder import SUBDURAL, VERTEX, make_cq500, write_bhx
 
@@ -57,7 +58,9 @@ def test_boxes_lie_within_the_slice(shared_data: Path) -> None:
 def test_with_images_only_the_slices_that_are_there_are_rows(shared_data: Path, tmp_path: Path) -> None:
     images = make_cq500(shared_data, tmp_path / "CQ500")
     write_bhx(tmp_path / TABLE, images, [(SUBDURAL, "Subdural"), (VERTEX, "Chronic")])
+    series = pydicom.dcmread(images / SUBDURAL, stop_before_pixels=True).SeriesInstanceUID
     with (tmp_path / TABLE).open("a") as stream:
+        stream.write(f"\n8,1.2.4,{series},1,\"{{'x': 1, 'y': 1, 'width': 9, 'height': 9}}\",Subdural,handDrawn")
         stream.write("\n9,1.2.3,1.2,1,\"{'x': 1, 'y': 1, 'width': 9, 'height': 9}\",Subdural,handDrawn")
     imported = read(tmp_path, images=images)
     rows = {row["path"]: row for row in imported.manifest.table.to_pylist()}
@@ -65,7 +68,8 @@ def test_with_images_only_the_slices_that_are_there_are_rows(shared_data: Path, 
     assert rows[SUBDURAL]["patient"] == "cq500:CQ500-CT-310"
     assert (rows[SUBDURAL]["subdural"], rows[SUBDURAL]["epidural"], rows[VERTEX]["any"]) == (1, None, 1)
     assert imported.manifest.roots["bhx"] == images
-    assert [(one.problem, one.item) for one in imported.found] == [(Problem.NO_SLICE, "1.2.3")]
+    assert [(one.problem, one.item) for one in imported.found] == [(Problem.NO_SLICE, series)]
+    assert imported.remarks == ("BHX covers all of CQ500: 2 of the 4 slices with boxes are here, in 2 of 3 series.",)
 
 
 @pytest.mark.parametrize(
@@ -86,5 +90,5 @@ def test_a_row_without_a_valid_box_is_kept_out(tmp_path: Path, row: str) -> None
 
 
 def test_another_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"There is no table .*1_Initial_Manual_Labeling\.csv"):
+    with pytest.raises(UsageError, match=r"is not BHX\. There is no table .*1_Initial_Manual_Labeling\.csv"):
         read(tmp_path)

@@ -308,3 +308,8 @@ def test_boxes_of_the_pictures_at_hand_do_not_fit_another_layout(examples: Path,
     release_volumes(examples, tmp_path)
     with pytest.raises(UsageError, match="384-pixel pictures"):
         read(tmp_path, boxes=boxes)
+
+
+def test_another_collection_with_a_table_of_slices_is_not_ct_ich(shared_data: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not CT-ICH\. .* lacks the column"):
+        read(shared_data / "phe_sich")

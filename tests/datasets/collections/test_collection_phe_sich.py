@@ -196,8 +196,8 @@ def test_a_distance_below_one_is_refused(root: Path) -> None:
 
 
 def test_another_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"There is no table .*slices\.csv"):
+    with pytest.raises(UsageError, match=r"is not PHE-SICH-CT-IDS\. There is no table .*slices\.csv"):
         read(tmp_path)
     (tmp_path / "slices.csv").write_text("patient,slice\n1,1\n")
-    with pytest.raises(UsageError, match="lacks the column slice_order"):
+    with pytest.raises(UsageError, match=r"is not PHE-SICH-CT-IDS\. .* lacks the column slice_order"):
         read(tmp_path)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from hemoscope.datasets.collection import Collection, Imported, OnProgress, Option
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.importing.bhx_boxes import Drawn, read_bhx
-from hemoscope.datasets.importing.cq500_slices import find_slices, place_boxes
+from hemoscope.datasets.importing.cq500_slices import find_slices, missing_drawn, place_boxes
 from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.findings import FINDING_NAMES
@@ -31,12 +31,13 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, images: Path
     drawn = read_bhx(root / TABLE)
     if images:
         slices, found = find_slices(images.resolve(), jobs, on_progress)
+        missing, covered = missing_drawn(slices, drawn)
         slices = slices.filter(pc.is_in(slices["sop_instance_uid"], pa.array(list(drawn.boxes))))
         boxes, not_placed = place_boxes(images, slices, drawn)
         columns = {column: slices[column] for column in slices.column_names if column != "scan"}
         columns |= {"study": slices["scan"], "patient": pc.binary_join_element_wise("cq500", slices["scan"], ":")}
         manifest = _manifest(name, images.resolve(), drawn, {**columns, "boxes": boxes})
-        return Imported(manifest, (*drawn.found, *found, *not_placed))
+        return Imported(manifest, (*drawn.found, *found, *not_placed, *missing), (covered,))
     columns = {
         "sop_instance_uid": list(drawn.boxes),
         "series": [drawn.series[uid] for uid in drawn.boxes],

@@ -17,7 +17,7 @@ from hemoscope.datasets.collection import Collection, Imported, OnProgress, Opti
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES, SCHEMA
 from hemoscope.datasets.importing.bhx_boxes import read_bhx
 from hemoscope.datasets.importing.cq500_reads import Votes, read_votes
-from hemoscope.datasets.importing.cq500_slices import find_slices, place_boxes
+from hemoscope.datasets.importing.cq500_slices import find_slices, missing_drawn, place_boxes
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.findings import ANY, FINDING_NAMES
@@ -34,6 +34,7 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
     if boxes and not len(slices):
         raise UsageError(f"--boxes needs the DICOM files of CQ500, whose headers name the slices; {root} holds none.")
     slices, of_scan, not_read = _with_votes(slices, votes)
+    remarks = []
     labels = np.where(votes.labels[of_scan] == 0, 0, UNKNOWN).astype(np.int8)  # what a scan has not, no slice has
     found += (*votes.found, *not_read)
     if boxes:
@@ -41,12 +42,18 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, boxes: Path 
         placed, not_placed = place_boxes(root, slices, drawn)
         slices = slices.append_column("boxes", pa.array(placed, SCHEMA.field("boxes").type))
         disputed = _add_drawn(labels, of_scan, votes, drawn.labels(slices["sop_instance_uid"].to_pylist()))
-        found += (*drawn.found, *not_placed, *disputed)
+        missing, covered = missing_drawn(slices, drawn)
+        remarks.append(covered)
+        found += (*drawn.found, *not_placed, *disputed, *missing)
     without = np.setdiff1d(np.arange(len(votes.names)), of_scan)
-    remark = f"{len(without)} of {len(votes.names)} scans have no DICOM files here: they are rows with labels only."
+    if len(without):
+        sentence = (
+            f"{len(without)} of {len(votes.names)} scans have no DICOM files here: they are rows with labels only."
+        )
+        remarks.append(sentence)
     labels = np.concatenate([labels, np.full((len(without), len(FINDING_NAMES)), UNKNOWN, np.int8)])
     columns = _columns(slices, votes, np.concatenate([of_scan, without]), labels)
-    return Imported(Manifest.from_columns(name, root, columns), found, (remark,) if len(without) else ())
+    return Imported(Manifest.from_columns(name, root, columns), found, tuple(remarks))
 
 
 def _with_votes(slices: pa.Table, votes: Votes) -> tuple[pa.Table, NDArray[np.intp], list[Found]]:

@@ -20,7 +20,14 @@ from hemoscope.datasets.importing.ct_ich_layouts import RENDERING, Layout, find_
 from hemoscope.datasets.importing.mask_pairs import Pair, ReadPair, read_pair
 from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.importing.sieve import Sieve, missing_files
-from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
+from hemoscope.datasets.importing.tables import (
+    numbers,
+    read_labels,
+    read_own_table,
+    read_table,
+    repeated,
+    whole_numbers,
+)
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.parallel import in_processes
@@ -71,7 +78,7 @@ def _slices(root: Path, layout: Layout) -> tuple[pd.DataFrame, NDArray[np.int8],
     Further columns: number (in the table, from 1), again (repeats an earlier row), whole (its scan has no slice without
     a row), marked (whether the mask holds blood, None where there is no mask).
     """
-    table = read_table(find_table(root, layout.table) or root / layout.table, layout.columns)
+    table = read_own_table(find_table(root, layout.table) or root / layout.table, layout.columns, "CT-ICH")
     patient, number = whole_numbers(table["patient"]), whole_numbers(table["slice"])
     labels, wrong = read_labels(table)
     none = numbers(table["no_hemorrhage"])

@@ -16,7 +16,14 @@ from hemoscope.datasets.collection import Collection, Imported, OnProgress, Opti
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.importing.boxes import SIDES, Box, boxes_by_slice
 from hemoscope.datasets.importing.sieve import Sieve, missing_files
-from hemoscope.datasets.importing.tables import numbers, read_labels, read_table, repeated, whole_numbers
+from hemoscope.datasets.importing.tables import (
+    numbers,
+    read_labels,
+    read_own_table,
+    read_table,
+    repeated,
+    whole_numbers,
+)
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.problems import Problem
@@ -39,7 +46,7 @@ def read(root: Path, name: str, jobs: int, on_progress: OnProgress, clean_distan
     """
     if clean_distance is not None and clean_distance < 1:
         raise UsageError(f"--clean-distance is a number of slices from 1, not {clean_distance}.")
-    rows = read_table(root / "slices.csv", {name: name for name in COLUMNS})
+    rows = read_own_table(root / "slices.csv", {name: name for name in COLUMNS}, "PHE-SICH-CT-IDS")
     labels, wrong = read_labels(rows)
     order, distance, windows = whole_numbers(rows["slice_order"]), whole_numbers(rows["dist_to_lesion"]), _windows(rows)
     again, conflicting = repeated(rows["slice_id"], labels)

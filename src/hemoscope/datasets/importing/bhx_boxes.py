@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hemoscope.datasets.importing.boxes import SIDES, Box, boxes_by_slice
-from hemoscope.datasets.importing.tables import numbers, read_table
+from hemoscope.datasets.importing.tables import numbers, read_own_table
 from hemoscope.datasets.manifest import UNKNOWN
 from hemoscope.datasets.problems import Found, Problem
 from hemoscope.findings import ANY, FINDING_NAMES
@@ -50,7 +50,7 @@ def read_bhx(path: Path) -> Drawn:
     `data` is text such as {'x': 236.2, 'y': 151.0, 'width': 50.9, 'height': 63.0}.
     """
     uids = {"slice": "SOPInstanceUID", "series": "SeriesInstanceUID", "study": "StudyInstanceUID"}
-    rows = read_table(path, {**uids, "data": "data", "label": "labelName"})
+    rows = read_own_table(path, {**uids, "data": "data", "label": "labelName"}, "BHX")
     strange = ~rows["label"].isin(FINDING_OF_LABEL) | (rows["slice"] == "")
     found = [Found(Problem.BAD_ROW, one, "A box has a label that BHX does not have, or no slice.")
              for one in rows["slice"][strange]]  # fmt: skip

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hemoscope.datasets.importing.sieve import Sieve
-from hemoscope.datasets.importing.tables import read_labels, read_table, repeated
+from hemoscope.datasets.importing.tables import read_labels, read_own_table, repeated
 from hemoscope.datasets.labels import contradictions
 from hemoscope.datasets.manifest import UNKNOWN
 from hemoscope.datasets.problems import Found, Problem
@@ -37,7 +37,7 @@ def read_votes(path: Path) -> Votes:
     that leaves a hemorrhage without any type, the types that one reader named are unknown.
     """
     columns = {f"{reader}:{one.name}": f"{reader}:{one.abbreviation}" for reader in READERS for one in FINDINGS}
-    table = read_table(path, {"name": "name", **columns})
+    table = read_own_table(path, {"name": "name", **columns}, "CQ500")
     readings, wrong = _readings(table)
     labels = (readings.sum(axis=0) >= 2).astype(np.int8)
     again, conflicting = repeated(table["name"], readings.transpose(1, 0, 2).reshape(len(table), -1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,10 +64,20 @@ def place_boxes(root: Path, slices: pa.Table, drawn: Drawn) -> tuple[list[list[B
             found.append(Found(Problem.DOUBTFUL_LABEL, path, sentence))
             boxes = None
         column.append(boxes)
-    absent = set(drawn.boxes) - set(slices["sop_instance_uid"].to_pylist())
-    found += [Found(Problem.NO_SLICE, uid, "Boxes are drawn on it, but it is not among the files.")
-              for uid in sorted(absent)]  # fmt: skip
     return column, found
+
+
+def missing_drawn(slices: pa.Table, drawn: Drawn) -> tuple[list[Found], str]:
+    """The series of which some files are there and some slices with boxes are not; and how much of BHX is there."""
+    there, series_there = set(slices["sop_instance_uid"].to_pylist()), set(slices["series"].to_pylist())
+    absent = Counter(drawn.series[uid] for uid in drawn.boxes if uid not in there)
+    found = [Found(Problem.NO_SLICE, series, f"{count:,} of its slices have boxes, but are not among the files.")
+             for series, count in sorted(absent.items()) if series in series_there]  # fmt: skip
+    count = len(drawn.boxes) - absent.total()
+    all_series = set(drawn.series.values())
+    remark = (f"BHX covers all of CQ500: {count:,} of the {len(drawn.boxes):,} slices with boxes are here, in"
+              f" {len(series_there & all_series):,} of {len(all_series):,} series.")  # fmt: skip
+    return found, remark
 
 
 def scan_name(text: str) -> str | None:

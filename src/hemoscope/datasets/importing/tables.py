@@ -35,6 +35,14 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(chosen)
 
 
+def read_own_table(path: Path, columns: Mapping[str, str], collection: str) -> pd.DataFrame:
+    """Read the table that a collection is known by; where it is not, or is another, the root is another."""
+    try:
+        return read_table(path, columns)
+    except UsageError as error:
+        raise UsageError(f"{path.parent} is not {collection}. {error.sentence}") from error
+
+
 def numbers(cells: pd.Series) -> NDArray[np.float64]:
     """The numbers in cells of text; NaN where there is none."""
     return np.asarray(pd.to_numeric(cells, errors="coerce"), np.float64)
