@@ -2,17 +2,19 @@
 
     python scripts/collections_at_hand.py ../shared/data data    # or: make dataset
 
-Each step is a command of `hemoscope dataset`, printed before it runs. Two collections at hand are parts of larger ones;
+Each step is a command of `hemoscope dataset`, printed before it runs. A collection that is not there is skipped. Two collections at hand are parts of larger ones;
 they are first laid out as the whole one is: RSNA 2019 as Kaggle has it, CQ500 in folders by scan.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from hemoscope.findings import FINDING_NAMES
@@ -22,6 +24,15 @@ CQ500_SERIES = {
     "cq500_ct310_subdural_5mm_jpeg2000.dcm": "CQ500CT310 CQ500CT310/Unknown Study/CT 55mm Plain",
 }
 CQ500_ANGIOGRAPHY = "CQ500CT0 CQ500CT0/Unknown Study/CT 4cc sec 150cc D3D on"
+FOLDERS = {  # of the data that each import needs
+    "ct-ich": ("physionet_ct_ich", "physionet_ct_ich_boxes"),
+    "phe-sich": ("phe_sich",),
+    "rsna2019": ("rsna_dicom",),
+    "rsna_hu": ("rsna_hu_pictures",),
+    "rsna_loose": ("rsna_loose_pictures",),
+    "bhsd": ("bhsd_images",),
+    "cq500": ("cq500_reads", "head_ct_hu", "bhx_boxes"),
+}
 MASK_VALUES = ",".join(f"{value}={name}" for value, name in enumerate(FINDING_NAMES[:-1], start=1))
 
 
@@ -79,15 +90,10 @@ def run(*words: str | Path) -> None:
     subprocess.run([Path(sys.executable).parent / "hemoscope", *command[1:]], check=True)
 
 
-def main(data: Path, out: Path) -> None:
-    """Lay out, import, merge, split, build, describe."""
-    laid_out = out / "laid_out"
-    shutil.rmtree(laid_out, ignore_errors=True)
-    lay_out_rsna2019(data / "rsna_dicom", laid_out / "rsna2019")
-    lay_out_cq500(data / "head_ct_hu", data / "cq500_reads", laid_out / "cq500")
-    name_patients_of_bhsd(data / "bhsd_images/slices.csv", laid_out / "bhsd.csv")
+def collections_in(data: Path, laid_out: Path) -> dict[str, tuple[str | Path, ...]]:
+    """What to import of the folder, by name: the words of each command. Lays out what has to be; says what is skipped."""
     rsna_pictures = ("--window", "77.5/255", "--patients", "rsna2019", "--id-prefix", "ID_")
-    imports: dict[str, tuple[str | Path, ...]] = {
+    commands: dict[str, tuple[str | Path, ...]] = {
         "ct-ich": ("ct-ich", "--root", data / "physionet_ct_ich", "--boxes", data / "physionet_ct_ich_boxes/boxes.csv"),
         "phe-sich": ("phe-sich", "--root", data / "phe_sich"),
         "rsna2019": ("rsna2019", "--root", laid_out / "rsna2019"),
@@ -100,6 +106,39 @@ def main(data: Path, out: Path) -> None:
         "cq500": ("cq500", "--root", laid_out / "cq500", "--boxes",
                   data / "bhx_boxes/1_Initial_Manual_Labeling.csv"),
     }  # fmt: skip
+    there = {}
+    for name, words in commands.items():
+        missing = [folder for folder in FOLDERS[name] if not (data / folder).is_dir()]
+        if missing:
+            print(f"{name} is skipped: {data} holds no {' and no '.join(missing)}.")
+        else:
+            there[name] = words
+    laid_out.mkdir(parents=True)
+    if "rsna2019" in there:
+        lay_out_rsna2019(data / "rsna_dicom", laid_out / "rsna2019")
+    if "cq500" in there:
+        lay_out_cq500(data / "head_ct_hu", data / "cq500_reads", laid_out / "cq500")
+    if "bhsd" in there:
+        name_patients_of_bhsd(data / "bhsd_images/slices.csv", laid_out / "bhsd.csv")
+    return there
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Lay out, import, merge, split, build, describe."""
+    parser = argparse.ArgumentParser(
+        description="Build the Manifest and the slice store of the collections in a folder."
+    )
+    parser.add_argument("data", type=Path, help="the folder of the collections, laid out as ../shared/data")
+    parser.add_argument("out", type=Path, help="where the Manifest, the store and their description go")
+    given = parser.parse_args(words)
+    data, out = given.data, given.out
+    if not data.is_dir():
+        parser.error(f"{data} is no folder")
+    laid_out = out / "laid_out"
+    shutil.rmtree(laid_out, ignore_errors=True)
+    imports = collections_in(data, laid_out)
+    if not imports:
+        parser.error(f"{data} holds none of the collections: {', '.join(folders[0] for folders in FOLDERS.values())}")
     for name, words in imports.items():
         run("import", *words, "--name", name, "--out", out / f"{name}.parquet")
     manifest = out / "manifest.parquet"
@@ -111,4 +150,4 @@ def main(data: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()
