@@ -125,8 +125,10 @@ def _build_shards(
 def _is_final(manifest: Manifest, plan: Plan, shard: Shard) -> bool:
     """Whether no slice of a shard could be read now that could not be read before: its file is there (again)."""
     start = plan.shards[shard.number][0]
-    rows = plan.rows[[start + one.place for one in shard.failures if one.may_pass]]
-    return not any(os.path.exists(source.path) for source in slice_sources(manifest.take(rows)))
+    planned = [start + one.place for one in shard.failures if one.may_pass]
+    if not planned:
+        return True  # most shards; there may be thousands
+    return not any(os.path.exists(source.path) for source in slice_sources(manifest.take(plan.rows[planned])))
 
 
 def _finish(manifest: Manifest, plan: Plan, folder: Path, form: SliceForm, shards: list[Shard]) -> None:
