@@ -111,3 +111,10 @@ def test_scans_without_slices_are_told_apart() -> None:
     assert made.is_slice.tolist() == [True, False, True]
     assert str(made) == "2 slices and 1 scans without slices"
     assert str(manifest()) == "3 slices"
+
+
+def test_rows_of_splits_are_found_and_rows_of_none_are_not() -> None:
+    made = manifest(split=["fold1", None, "train"])
+    assert made.table["split"].to_pylist() == ["train", None, "fold1"]
+    assert made.in_splits("fold1", "train").tolist() == [True, False, True]
+    assert made.in_splits("fold0").tolist() == [False] * 3

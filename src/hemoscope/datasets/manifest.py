@@ -169,6 +169,10 @@ class Manifest:
         files = pc.binary_join_element_wise(self.table["dataset"], self.table["path"], "/")
         return pc.binary_join_element_wise(files, frames, "#").combine_chunks()
 
+    def in_splits(self, *splits: str) -> NDArray[np.bool_]:
+        """Which rows are in one of these splits: bool [row]; those in no split are in none."""
+        return np.asarray(pc.is_in(self.table["split"], pa.array(splits, pa.string())))
+
     def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_] | pa.Array) -> Manifest:
         """Some of the rows: by number or by a mask."""
         chosen = pa.array(rows)

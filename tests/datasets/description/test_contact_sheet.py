@@ -23,6 +23,8 @@ from hemoscope.datasets.description.table import write_description
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.datasets.slice_store.store import SliceStore
+from hemoscope.findings import FINDING_NAMES
+from hemoscope.reasons import UsageError
 
 U = -1
 
@@ -73,8 +75,8 @@ def test_boxes_lie_on_the_same_tissue_in_the_store(stored: tuple[Manifest, Slice
 
 def test_columns_hold_what_they_say() -> None:
     labels = np.array([[1, 0, 0, 0, 0, 1], [U, U, U, U, U, 1], [0] * 6, [U] * 6, [0, 1, 0, 0, 1, 1]], np.int8)
-    assert [np.flatnonzero(_in_column(labels, column)).tolist() for column in range(7)] == [
-        [0], [4], [], [], [4], [1], [2]]  # fmt: skip
+    assert [np.flatnonzero(_in_column(labels, column)).tolist() for column in range(8)] == [
+        [0], [4], [], [], [4], [1], [2], [3]]  # fmt: skip
     assert [_findings(row) for row in labels] == [
         "EDH", "ICH (others unknown)", "no hemorrhage", "unknown", "IPH SDH"]  # fmt: skip
 
@@ -98,3 +100,16 @@ def test_a_description_holds_tables_plots_and_the_sheet(stored: tuple[Manifest, 
     assert written == {"tables", "tables.md", "positives.png", "scans.png", "people.png", "contact_sheet.png"}
     datasets = pd.read_csv(tmp_path / "tables" / "datasets.csv")
     assert datasets.loc[0, "slices"] == 40
+
+
+def test_the_store_of_other_slices_is_refused(stored: tuple[Manifest, SliceStore]) -> None:
+    manifest, store = stored
+    other = manifest.with_columns({"path": [f"other/{row}.png" for row in range(len(manifest))]})
+    with pytest.raises(UsageError, match="None of the slices is in the store"):
+        describe(other, store)
+
+
+def test_slices_without_labels_are_shown_too(stored: tuple[Manifest, SliceStore], tmp_path: Path) -> None:
+    manifest, store = stored
+    unlabelled = manifest.with_columns({name: [None] * len(manifest) for name in FINDING_NAMES})
+    assert write_contact_sheet(unlabelled, store, tmp_path / "sheet.png").stat().st_size > 0

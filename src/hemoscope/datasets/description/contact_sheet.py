@@ -23,7 +23,7 @@ EXAMPLES = 2  # of each finding of each dataset
 TILE_INCHES = 1.75
 CAPTION_INCHES = 0.42
 MARGIN_INCHES = 0.4  # for the names of datasets on the left and findings on top
-COLUMNS = [*(finding.name for finding in FINDINGS[:ANY]), "any, subtype unknown", "no hemorrhage"]
+COLUMNS = [*(finding.name for finding in FINDINGS[:ANY]), "any, subtype unknown", "no hemorrhage", "unknown"]
 
 
 def write_contact_sheet(manifest: Manifest, store: SliceStore, path: Path, seed: int = 0) -> Path:
@@ -72,7 +72,9 @@ def _in_column(labels: NDArray[np.int8], column: int) -> NDArray[np.bool_]:
         return np.asarray(labels[:, column] == 1)
     if column == ANY:
         return np.asarray((labels[:, ANY] == 1) & ~(labels[:, :ANY] == 1).any(axis=1))
-    return np.asarray(labels[:, ANY] == 0)
+    if column == ANY + 1:
+        return np.asarray(labels[:, ANY] == 0)
+    return np.asarray((labels[:, ANY] == UNKNOWN) & ~(labels[:, :ANY] == 1).any(axis=1))
 
 
 def _of_different_patients(rows: NDArray[np.intp], patients: Sequence[str], shown: Counter[str]) -> list[int]:

@@ -16,6 +16,7 @@ from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.datasets.splitting.schemes import SCHEMES
 from hemoscope.datasets.splitting.split import TRAIN, check_leaks, leaks
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.reasons import UsageError
 
 MOST_WINDOWS = 4  # of a dataset that are named
 
@@ -23,9 +24,12 @@ MOST_WINDOWS = 4  # of a dataset that are named
 def describe(manifest: Manifest, store: SliceStore | None = None) -> list[Table]:
     """All tables of a Manifest; its slice store adds the search for pictures that two patients share.
 
-    Raises UsageError when a patient is in more than one split, unless that is the caveat of a paper's own split.
+    Raises UsageError for the store of other slices, and when a patient is in more than one split, unless that is the
+    caveat of a paper's own split.
     """
     check_leaks(manifest)
+    if store is not None and not (store.rows_of(manifest) >= 0).any():
+        raise UsageError("None of the slices is in the store: is it that of another Manifest?")
     rows = Rows.of(manifest)
     general = [by_dataset(manifest, rows), findings_by_dataset(rows)]
     papers = paper_tables(manifest, rows)
