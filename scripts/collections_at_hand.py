@@ -2,8 +2,9 @@
 
     python scripts/collections_at_hand.py ../shared/data data    # or: make dataset
 
-Each step is a command of `hemoscope dataset`, printed before it runs. A collection that is not there is skipped. Two collections at hand are parts of larger ones;
-they are first laid out as the whole one is: RSNA 2019 as Kaggle has it, CQ500 in folders by scan.
+Each step is a command of `hemoscope dataset`, printed before it runs. A collection that is not there is skipped. Two
+collections at hand are parts of larger ones; they are first laid out as the whole one is: RSNA 2019 as Kaggle has it,
+CQ500 in folders by scan.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def lay_out_cq500(pieces: Path, reads: Path, target: Path) -> None:
 
 
 def name_patients_of_bhsd(source: Path, target: Path) -> None:
-    """The table of BHSD with a column of patients: all are of RSNA 2019, those whose name there is hidden are unknown."""
+    """The table of BHSD with a column of patients: those of RSNA 2019, unknown where their name there is hidden."""
     with source.open(newline="") as table:
         rows = list(csv.DictReader(table))
     for row in rows:
@@ -91,7 +92,7 @@ def run(*words: str | Path) -> None:
 
 
 def collections_in(data: Path, laid_out: Path) -> dict[str, tuple[str | Path, ...]]:
-    """What to import of the folder, by name: the words of each command. Lays out what has to be; says what is skipped."""
+    """The words of each import, by name. Lays out what has to be; says what is skipped."""
     rsna_pictures = ("--window", "77.5/255", "--patients", "rsna2019", "--id-prefix", "ID_")
     commands: dict[str, tuple[str | Path, ...]] = {
         "ct-ich": ("ct-ich", "--root", data / "physionet_ct_ich", "--boxes", data / "physionet_ct_ich_boxes/boxes.csv"),
