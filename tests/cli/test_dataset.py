@@ -126,7 +126,7 @@ def test_a_stopped_build_says_that_it_can_go_on(
         (["import", "nothing", "--root", ".", "--out", "x"], "No such command 'nothing'"),
         (["import", "rsna2019", "--root", ".", "--out", "x.parquet"], "is not RSNA 2019 as Kaggle has it"),
         (["split", "MANIFEST", "--scheme", "mine"], "There is no split mine"),
-        (["split", "MANIFEST", "--scheme", "kfold:9"], "there are 3 labelled patients for 2 folds or more"),
+        (["split", "MANIFEST", "--scheme", "kfold:9"], "labelled patients of the Manifest: 3"),
         (["split", "MANIFEST", "--scheme", "patel2019"], "give another Manifest with --out"),
         (["split", "absent.parquet", "--scheme", "kfold:3"], "There is no Manifest absent.parquet"),
         (["merge", "MANIFEST", "--out", "/proc/x/m.parquet"], "m.parquet cannot be written: No such file"),

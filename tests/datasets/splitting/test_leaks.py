@@ -104,7 +104,7 @@ def test_rows_that_can_be_told_to_be_of_one_person_are_in_one_split(rows: list[S
     try:
         done = of_each(split(merge(parts), scheme, seed))
     except UsageError as error:
-        assert "a labelled patient in each" in str(error)  # fewer than two people: nothing to fold
+        assert "a labelled patient for each" in str(error)  # fewer than two people: nothing to fold
         return
     for group in people(rows):
         of_group = {done[str(row)] for row in group} - {None}

@@ -86,7 +86,8 @@ def _shares(scheme: str, manifest: Manifest) -> Mapping[str, float]:
     if match := re.fullmatch(r"kfold:(\d+)", scheme):
         folds, patients = int(match[1]), len(Units.of(manifest, patients_of(manifest)).free)
         if not 2 <= folds <= patients:
-            raise UsageError(f"{scheme}: there are {patients:,} labelled patients for 2 folds or more.")
+            sentence = f"{scheme} takes at least 2 folds and a labelled patient for each"
+            raise UsageError(f"{sentence}; labelled patients of the Manifest: {patients:,}.")
         return {f"fold{number}": 1 / folds for number in range(folds)}
     if match := re.fullmatch(r"holdout:" + "/".join([r"(\d+(?:\.\d+)?)"] * 3), scheme):
         percent = [float(part) for part in match.groups()]
