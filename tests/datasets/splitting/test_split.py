@@ -131,7 +131,7 @@ def test_a_leak_is_an_error() -> None:
     ("scheme", "words"),
     [
         ("kfold:1", "at least 2 folds"),
-        ("kfold:9", "there are 3"),
+        ("kfold:9", "labelled patients of the Manifest: 3"),
         ("holdout:80/10/20", "add up to 110 percent"),
         ("stratified", "There is no split stratified"),
     ],
