@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.problems import Found
-from hemoscope.reasons import HemoscopeError, Reason
+from hemoscope.reasons import HemoscopeError, Reason, UsageError
 
 # Called with (done, total) while a long read goes on.
 OnProgress = Callable[[int, int], None]
@@ -66,10 +65,15 @@ class Collection:
 
 @cache
 def collections() -> dict[str, Collection]:
-    """Every collection that can be imported, by name: each module of `collections` defines COLLECTION."""
+    """Every collection that can be imported, by name: each module of `collections` defines COLLECTION.
+
+    Raises UsageError for a module that does not.
+    """
     package = import_module("hemoscope.datasets.collections")
-    found: list[Any] = [
-        import_module(f"{package.__name__}.{module.name}").COLLECTION
-        for module in pkgutil.iter_modules(package.__path__)
-    ]
-    return {one.name: one for one in sorted(found, key=lambda one: str(one.name))}
+    found: dict[str, Collection] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        collection = getattr(import_module(f"{package.__name__}.{module.name}"), "COLLECTION", None)
+        if not isinstance(collection, Collection):
+            raise UsageError(f"The module {module.name} in datasets/collections defines no COLLECTION.")
+        found[collection.name] = collection
+    return dict(sorted(found.items()))
