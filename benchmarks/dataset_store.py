@@ -24,7 +24,7 @@ from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.datasets.slice_store.store import SliceStore
 
-SLICES, SIZE, BATCH, BATCHES = 1120, 256, 32, 8
+SLICES, SIZE, BATCH, BATCHES = 1120, 256, 32, 16
 WINDOWS = (BRAIN, SUBDURAL, SOFT_TISSUE)
 REPEATS = 5
 LEAST_RATIO = 20
