@@ -85,6 +85,16 @@ def test_strict_makes_what_was_kept_out_an_error(
     assert out.with_suffix(".problems.csv").exists()
 
 
+def test_an_import_of_nothing_fails_and_lists_why(run: Callable[..., Any], examples: Path, tmp_path: Path) -> None:
+    table, out = tmp_path / "labels.csv", tmp_path / "m.parquet"
+    table.write_text("path,any\nabsent.dcm,1\nalso_absent.dcm,0\n")
+    done = run("dataset", "import", "csv", "--root", examples, "--table", table, "--out", out)
+    assert done.code == 1
+    assert "Nothing of the collection can be used" in done.text
+    assert not out.exists()
+    assert out.with_suffix(".problems.csv").read_text().count("MISSING_FILE") == 2
+
+
 def test_a_damaged_store_is_told(run: Callable[..., Any], imported: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     assert run("dataset", "build", imported, "--store", store, "--size", "64", "--jobs", "1").code == 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hemoscope.datasets.collections
-from hemoscope.datasets.collection import Collection, Imported, OnProgress, collections
+from hemoscope.datasets.collection import Collection, EmptyImportError, Imported, OnProgress, collections
 from hemoscope.datasets.importing.assignments import NONE, finding_called
 from hemoscope.datasets.importing.file_facts import read_file_facts
 from hemoscope.datasets.importing.slice_rows import SliceRows, to_manifest
@@ -43,7 +43,7 @@ def test_the_example_of_the_documents_reads_dicom_in_folders_by_class(
     (tmp_path / "root" / "normal" / "broken.dcm").write_bytes(files[0].read_bytes()[:2000])
 
     # all are of one series, which a folder each names otherwise
-    with pytest.raises(Exception, match="Nothing of the collection can be used"):
+    with pytest.raises(EmptyImportError, match="Nothing of the collection can be used"):
         names["COLLECTION"].read(tmp_path / "root", "mine", 1, lambda done, total: None)
     for folder in ("normal", "unsorted"):
         shutil.rmtree(tmp_path / "root" / folder)

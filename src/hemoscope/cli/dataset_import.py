@@ -83,14 +83,20 @@ def _import(
 ) -> None:
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
+    from hemoscope.datasets.collection import EmptyImportError
 
     try:  # before the hours of reading, not after
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The Manifest {out} cannot be written: {error.strerror}.") from error
-    with counting("Importing") as progress:
-        imported = collection.read(root.resolve(), name, jobs, progress, **options)
-    report_problems(imported.found, out.with_suffix(".problems.csv"), strict)
+    problems = out.with_suffix(".problems.csv")
+    try:
+        with counting("Importing") as progress:
+            imported = collection.read(root.resolve(), name, jobs, progress, **options)
+    except EmptyImportError as error:
+        report_problems(error.found, problems, strict=False)  # the error itself ends the command
+        raise
+    report_problems(imported.found, problems, strict)
     imported.manifest.write(out)
     screen = console()
     for remark in imported.remarks:

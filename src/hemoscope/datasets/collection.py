@@ -16,11 +16,19 @@ from hemoscope.reasons import HemoscopeError, Reason, UsageError
 OnProgress = Callable[[int, int], None]
 
 
+class EmptyImportError(HemoscopeError):
+    """A collection of which no row can be used; `found` says why, row by row."""
+
+    def __init__(self, sentence: str, found: tuple[Found, ...]) -> None:
+        super().__init__(Reason.NOT_READABLE, sentence)
+        self.found = found
+
+
 @dataclass(frozen=True)
 class Imported:
     """What reading a collection gave: its Manifest, and everything that was wrong with it.
 
-    Raises HemoscopeError where no row of it can be used: an empty Manifest is a failure, not a result.
+    Raises EmptyImportError where no row of it can be used: an empty Manifest is a failure, not a result.
     """
 
     manifest: Manifest
@@ -31,7 +39,7 @@ class Imported:
         if not len(self.manifest):
             why = [f" {one.item}: {one.detail}" for one in self.found if one.problem.kept_out]
             first = f" The first of {len(why):,} reasons:{why[0]}" if why else ""
-            raise HemoscopeError(Reason.NOT_READABLE, f"Nothing of the collection can be used.{first}")
+            raise EmptyImportError(f"Nothing of the collection can be used.{first}", self.found)
 
 
 @dataclass(frozen=True)
