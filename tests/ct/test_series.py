@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from scan_writers import places_of, turn, write_enhanced, write_series, write_slice
@@ -49,6 +49,7 @@ def read_all(*paths, **options):
     spacing=st.tuples(st.floats(0.3, 0.6), st.floats(0.3, 0.6)),
 )
 def test_a_volume_stored_any_way_reads_back_the_same(head, seed, transpose, flip_rows, flip_columns, tilt, spacing):
+    assume(abs(abs(tilt) - 1) > 0.01)  # at the threshold itself, rounding in the header decides
     places = places_of(SHAPE, tilt_degrees=tilt, spacing=spacing)
     stored = turn(head, transpose=transpose, flip_rows=flip_rows, flip_columns=flip_columns)
     stored_places = turn(places, transpose=transpose, flip_rows=flip_rows, flip_columns=flip_columns)
