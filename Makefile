@@ -43,7 +43,7 @@ lock: $(VENV)/dev.stamp  ## write requirements/*.txt anew (use the oldest Python
 	@$(BIN)/pip-compile $(LOCK) --constraint requirements/run.txt --output-file requirements/dev.txt \
 		pyproject.toml requirements/dev.in
 
-LOCK := --quiet --upgrade --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+LOCK := --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --no-emit-options
 
 clean:  ## remove the environment, caches and the demo's output
