@@ -7,15 +7,14 @@ each: nothing is padded where slices are seen one by one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """Logits of a batch. slices: (N, findings), None where only scans are scored; scans: (B, findings) or None."""
 
     slices: Tensor | None
