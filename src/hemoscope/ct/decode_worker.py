@@ -45,13 +45,13 @@ def _answer(request: dict[str, str], answers: BinaryIO) -> None:
     file = InputFile(Path(request["path"]), request["name"], int(request["size"]))
     try:
         header = read_header(file)
-        content, sha256 = read_content(file, header)
+        content = read_content(file, header)
         repaired = False
-        for hu, wrapped in hounsfield_frames(file, header, compressed_frames(file, header, content)):
+        for hu, wrapped in hounsfield_frames(file, header, compressed_frames(file, header, content.plain)):
             _send(answers, FRAME, hu.astype("<i2", copy=False).tobytes())
             repaired |= wrapped
         notes = [note.name for note in pixel_notes(header, wrap_repaired=repaired)]
-        _send(answers, DONE, json.dumps({"notes": notes, "sha256": sha256}).encode())
+        _send(answers, DONE, json.dumps({"notes": notes, "sha256": content.sha256()}).encode())
     except BrokenPipeError:
         raise
     except HemoscopeError as error:

@@ -9,6 +9,7 @@ import struct
 import sys
 import warnings
 import zlib
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from pydicom import Dataset
@@ -55,6 +56,18 @@ _INTEGERS = frozenset(tag_for_keyword(keyword) for keyword in (
 ))  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Content:
+    """The bytes of a file as they are on disk, and plain: a deflated file inflated as far as its pixels reach."""
+
+    on_disk: bytes
+    plain: bytes
+
+    def sha256(self) -> str:
+        """SHA-256 of the file on disk; for a slice it takes several times as long as reading."""
+        return hashlib.sha256(self.on_disk).hexdigest()
+
+
 def read_header(file: InputFile) -> Dataset:
     """Read the data set of a file up to, and without, its pixels.
 
@@ -79,28 +92,25 @@ def read_header(file: InputFile) -> Dataset:
         raise damaged(file) from error
 
 
-def read_content(file: InputFile, header: Dataset) -> tuple[bytes, str]:
-    """Read a whole file once: (its bytes, a deflated file inflated as far as its pixels reach; its SHA-256 on disk).
-
-    header: by `read_header`. Raises HemoscopeError.
-    """
+def read_content(file: InputFile, header: Dataset) -> Content:
+    """Read a whole file once. header: by `read_header`. Raises HemoscopeError."""
     try:
         with file.path.open("rb") as stream:
             # asked for more than there is, Python takes the memory for all of it, and gives it back: 0.3 ms
             content = stream.read(min(os.fstat(stream.fileno()).st_size, MAX_FILE_BYTES))
     except OSError as error:
         raise HemoscopeError(Reason.NOT_READABLE, f"{file.name} cannot be read: {error.strerror}.") from error
-    sha256 = hashlib.sha256(content).hexdigest()
     try:
         start = plain_start(content)
-        if start is not None and header.pixels_at is not None:
-            deflated = io.BytesIO(content)
-            deflated.seek(len(start))
-            # tag, VR and length of PixelData are 12 bytes
-            content = start + inflate(deflated, header.pixels_at + 12 + pixel_bytes(header) - len(start))
+        if start is None or header.pixels_at is None:
+            return Content(content, content)
+        deflated = io.BytesIO(content)
+        deflated.seek(len(start))
+        # tag, VR and length of PixelData are 12 bytes
+        plain = start + inflate(deflated, header.pixels_at + 12 + pixel_bytes(header) - len(start))
     except PARSER_ERRORS as error:
         raise damaged(file) from error
-    return content, sha256
+    return Content(content, plain)
 
 
 def pixel_bytes(header: Dataset) -> int:

@@ -37,8 +37,9 @@ def load(series: Series, decoder: Decodes, on_slice: OnSlice | None = None) -> S
     requests = ((file, series.frames[first].file_header) for file, (first, *_) in indices.items())
     reading = _Reading(series)
     for file, result in zip(indices, decoder.decode(requests), strict=True):
+        sha256 = result.sha256() if isinstance(result, DecodedFrames) else file.sha256()
         for index in indices[file]:
-            reading.take(index, result)
+            reading.take(index, result, sha256)
             if on_slice is not None and reading.slices[index].readable:
                 on_slice(index, reading.hu[index], reading.spacing_mm)
     return reading.scan()
@@ -80,17 +81,17 @@ class _Reading:
         self._errors: dict[int, HemoscopeError] = {}
         self._noted: dict[Reason, list[int]] = defaultdict(list)
 
-    def take(self, index: int, result: Decoded) -> None:
-        """Keep the decoded slice, or why there is none."""
+    def take(self, index: int, result: Decoded, sha256: str) -> None:
+        """Keep the decoded slice, or why there is none. sha256: of its file."""
         frame = self._series.frames[index]
         pixels = displayed_pixels(frame, result)
+        readable = not isinstance(pixels, HemoscopeError)
+        self.slices[index] = replace(self.slices[index], sha256=sha256, readable=readable)
         if isinstance(pixels, HemoscopeError):
             self._errors[index] = pixels
-            self.slices[index] = replace(self.slices[index], sha256=frame.file.sha256())
             return
         assert isinstance(result, DecodedFrames)
         self.hu[index] = pixels
-        self.slices[index] = replace(self.slices[index], sha256=result.sha256, readable=True)
         for note in result.notes:
             self._noted[note].append(index)
 

@@ -30,12 +30,12 @@ class DecodedFrames:
     """The frames of one file.
 
     hu: int16 [frame, row, column] in HU, in the stored orientation; notes: what is to be said about the pixels (LOSSY,
-    RSNA_WRAP_REPAIRED); sha256: of the file, hashed while it was read.
+    RSNA_WRAP_REPAIRED); sha256: of the file as it was read, hashed when it is asked for.
     """
 
     hu: NDArray[np.int16]
     notes: tuple[Reason, ...]
-    sha256: str
+    sha256: Callable[[], str]
 
 
 Decoded = DecodedFrames | HemoscopeError
@@ -92,7 +92,7 @@ class Decoder:
             self._started.append(process)
         try:
             frames, notes, sha256 = process.decode(file, header)
-            return DecodedFrames(frames, notes, sha256)
+            return DecodedFrames(frames, notes, lambda: sha256)
         except HemoscopeError as error:
             return error
         except MemoryError:
@@ -126,11 +126,11 @@ def hu_frames(file: InputFile, header: Dataset) -> NDArray[np.int16]:
 def _uncompressed(file: InputFile, header: Dataset) -> DecodedFrames:
     if transfer_syntax(header) not in UNCOMPRESSED:
         raise unsupported(file, transfer_syntax(header))
-    content, sha256 = read_content(file, header)
-    stored = uncompressed_frames(file, header, content)
+    content = read_content(file, header)
+    stored = uncompressed_frames(file, header, content.plain)
     hu = np.empty(stored.shape, np.int16)
     repaired = False
     for index, (frame, wrapped) in enumerate(hounsfield_frames(file, header, stored)):
         hu[index] = frame
         repaired |= wrapped
-    return DecodedFrames(hu, pixel_notes(header, wrap_repaired=repaired), sha256)
+    return DecodedFrames(hu, pixel_notes(header, wrap_repaired=repaired), content.sha256)
