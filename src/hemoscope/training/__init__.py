@@ -1,0 +1,1 @@
+"""Recipe to run to bundle: trains the systems of `networks` on a Manifest and its slice store."""
