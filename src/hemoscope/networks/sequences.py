@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 def pad(slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """(N, F) of scans one after another to (B, S, F) with zeros behind each scan, and which places are slices (B, S)."""
-    padded = pad_sequence(list(slices.split(lengths.tolist())), batch_first=True)
+    padded = pad_sequence(list(torch.split(slices, lengths.tolist())), batch_first=True)
     real = torch.arange(padded.shape[1], device=slices.device) < lengths.to(slices.device)[:, None]
     return padded, real
 

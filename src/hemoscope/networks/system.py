@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+SLICES_AT_ONCE = 32  # without gradients
+
 
 class Answer(NamedTuple):
     """Logits of a batch. slices: (N, findings), None where only scans are scored; scans: (B, findings) or None."""
@@ -91,7 +93,7 @@ class System(nn.Module):
     """A slice network, and a scan network or None: all that a bundle needs.
 
     slices_at_once: slices that the slice network sees together; their activations are computed anew for the gradient
-    (gradient checkpointing), so that a whole scan fits into memory. None: all of them, kept.
+    (gradient checkpointing), so that a whole scan fits into memory. None: all of them, kept for the gradient.
     """
 
     def __init__(
@@ -109,11 +111,12 @@ class System(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """(N, channels, H, W), grey levels 0 to 1, to (N, F)."""
+        if not torch.is_grad_enabled():
+            parts = torch.split(pictures, self.slices_at_once or SLICES_AT_ONCE)
+            return torch.cat([self.slice_network.features(part) for part in parts])
         if self.slices_at_once is None:
             return self.slice_network.features(pictures)
-        parts = pictures.split(self.slices_at_once)
-        if not torch.is_grad_enabled():
-            return torch.cat([self.slice_network.features(part) for part in parts])
+        parts = torch.split(pictures, self.slices_at_once)
         return torch.cat([checkpoint(self.slice_network.features, part, use_reentrant=False) for part in parts])
 
     def forward(self, pictures: Tensor, lengths: Tensor) -> Answer:

@@ -38,7 +38,8 @@ class Input(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Input:
-        self.display_windows  # raises UsageError
+        for text in self.windows:
+            Window.from_text(text)
         if self.size % self.maximum_filter[1]:
             raise UsageError(f"input.size {self.size} is no multiple of the maximum filter's {self.maximum_filter[1]}.")
         if self.neighbours and self.maximum_filter[0] > 1:
@@ -124,7 +125,7 @@ class Stage(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Stage:
-        self.augmentations  # raises UsageError
+        augmentation_from(self.augmentation)
         rates = self.optimizer.learning_rate
         if (self.epochs is None) == (self.steps is None):
             raise UsageError(f"The stage {self.name} needs either `epochs` or `steps`.")
@@ -164,7 +165,7 @@ class Recipe(Part):
 
     network: `name` and the settings of networks.catalogue. initial_weights: of the slice network: a file, the tag of a
     hub, or `random`. scan_slices: fewest and most slices of a scan that stages with scans use. slices_at_once: see
-    networks.System; 0 = all.
+    networks.System; 0 = all. precision: bf16 stands for the papers' mixed precision, as it needs no loss scaling.
     """
 
     name: str
@@ -176,7 +177,7 @@ class Recipe(Part):
     scan_slices: tuple[PositiveInt, PositiveInt] = (2, 1024)
     slices_at_once: Annotated[int, Field(ge=0)] = 0
     split: Splits = Splits()
-    precision: Literal["32", "bf16", "16"] = "32"
+    precision: Literal["32", "bf16"] = "32"
     compiled: bool = False
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
