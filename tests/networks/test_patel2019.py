@@ -71,8 +71,8 @@ def test_dropout_of_a_half_stands_before_the_first_and_the_last_dense_layer() ->
     assert dropouts == [0.5, 0.5]
     cnn.train()
     features = torch.ones(64, 512)
-    assert cnn.classify(features).std() > 0  # the second of them is before the softmax
-    assert cnn.eval().classify(features).std() == 0
+    assert cnn.classify(features).std() > 1e-2  # the second of them is before the softmax
+    assert cnn.eval().classify(features).std() < 1e-5
 
 
 def test_the_one_logit_is_the_softmax_over_two() -> None:
