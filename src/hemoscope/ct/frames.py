@@ -16,13 +16,15 @@ from hemoscope.ct.inputs import InputFile
 
 # All that is read of a header but for OBJECT_KEYWORDS. Values are converted when first asked for, and a malformed one
 # raises any of MALFORMED.
-KEYWORDS = (
-    "AccessionNumber", "AcquisitionDateTime", "AcquisitionNumber", "AcquisitionTime", "BodyPartExamined", "Columns",
-    "ContrastBolusAgent", "ConvolutionKernel", "ImageOrientationPatient", "ImagePositionPatient", "ImageType",
-    "InstanceNumber", "KVP", "LossyImageCompression", "Manufacturer", "ManufacturerModelName", "PatientAge",
-    "PatientID", "PatientName", "PatientSex", "PixelSpacing", "Rows", "SOPInstanceUID", "SeriesDescription",
-    "SeriesInstanceUID", "SeriesNumber", "SliceThickness", "StudyDate", "StudyInstanceUID",
-    "TemporalPositionIdentifier",
+SLICE_KEYWORDS = (
+    "Columns", "ImageOrientationPatient", "ImagePositionPatient", "ImageType", "LossyImageCompression", "PixelSpacing",
+    "Rows",
+)  # fmt: skip
+SERIES_KEYWORDS = (
+    "AccessionNumber", "AcquisitionDateTime", "AcquisitionNumber", "AcquisitionTime", "BodyPartExamined",
+    "ContrastBolusAgent", "ConvolutionKernel", "InstanceNumber", "KVP", "Manufacturer", "ManufacturerModelName",
+    "PatientAge", "PatientID", "PatientName", "PatientSex", "SOPInstanceUID", "SeriesDescription", "SeriesInstanceUID",
+    "SeriesNumber", "SliceThickness", "StudyDate", "StudyInstanceUID", "TemporalPositionIdentifier",
 )  # fmt: skip
 # What tells whether an object is slices in HU, and how its pixels are stored; `read_header` leaves out malformed ones.
 OBJECT_KEYWORDS = (
@@ -32,9 +34,11 @@ OBJECT_KEYWORDS = (
 )  # fmt: skip
 TAGS, OBJECT_TAGS, GROUP_TAGS = (
     frozenset(tag_for_keyword(keyword) for keyword in keywords)
-    for keywords in (KEYWORDS, OBJECT_KEYWORDS, (PER_FRAME, SHARED))
+    for keywords in (SLICE_KEYWORDS + SERIES_KEYWORDS, OBJECT_KEYWORDS, (PER_FRAME, SHARED))
 )
 KEPT_TAGS = TAGS | OBJECT_TAGS | GROUP_TAGS
+# What reading a slice by itself takes: whether it is one, its pixels, and how they lie in the patient.
+SLICE_TAGS = frozenset(map(tag_for_keyword, SLICE_KEYWORDS)) | OBJECT_TAGS | GROUP_TAGS
 MALFORMED = (
     ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error,
     BytesLengthException,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hemoscope.ct.dicom_file import read_header
 from hemoscope.ct.eligibility import check_eligible
-from hemoscope.ct.frames import Frame, frames_of, pixel_spacing_mm
+from hemoscope.ct.frames import SLICE_TAGS, Frame, frames_of, pixel_spacing_mm
 from hemoscope.ct.geometry import AS_STORED
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.nifti import read_nifti
@@ -121,7 +121,7 @@ def _open(source: SliceSource) -> tuple[Frame, ...] | InputFile | HemoscopeError
         file = InputFile(source.path, source.name, source.path.stat().st_size)
         if sniff(file) != "dicom":
             return file
-        header = read_header(file)
+        header = read_header(file, SLICE_TAGS)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pydicom")  # of values that break the standard: very common
             frames = frames_of(file, header)
