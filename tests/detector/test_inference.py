@@ -17,6 +17,7 @@ from hemoscope.ct.scan import Scan
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.detector.detection import OperatingPoint, State
 from hemoscope.detector.inference import Detector, decide
+from hemoscope.detector.scoring import HuSlice
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import Check, Reason, UsageError
 
@@ -107,7 +108,7 @@ def test_a_network_that_gives_no_numbers_gets_no_answer(
         def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             return np.full((1, 6), np.nan, np.float32), np.zeros((1, 6, 14, 14), np.float32)
 
-    monkeypatch.setattr(detector, "_session", NotANumber())
+    monkeypatch.setattr(detector._networks, "_slices", NotANumber())
     detection = detector(ge_scan)
     assert detection.state is State.NOT_ANALYSED
     assert Reason.PIXELS_UNREADABLE in [check.reason for check in detection.checks]
@@ -141,7 +142,7 @@ def test_maps_are_grad_cam(detector: Detector, ge_scan: Scan, tmp_path: Path) ->
     The gradient of each logit with respect to each feature map is taken by hand: the head of the graph is run on the
     feature maps with one of them raised by one everywhere. The head is linear, so the difference is the gradient.
     """
-    graph = onnx.load_from_string(detector.bundle.model)
+    graph = onnx.load_from_string(detector.bundle.slice_network)
     shapes = onnx.shape_inference.infer_shapes(graph)
     (node,) = [node for node in graph.graph.node if "maps" in node.output]
     features_name = node.input[0]
@@ -150,7 +151,7 @@ def test_maps_are_grad_cam(detector: Detector, ge_scan: Scan, tmp_path: Path) ->
     extractor = onnx.utils.Extractor(shapes)
     head = onnxruntime.InferenceSession(extractor.extract_model([features_name], ["logits"]).SerializeToString())
     whole = onnxruntime.InferenceSession(graph.SerializeToString())
-    grey, _ = prepare_slice(ge_scan.hu[12], ge_scan.pixel_spacing_mm, detector.bundle.size)
+    grey, _ = prepare_slice(ge_scan.hu[12], ge_scan.pixel_spacing_mm, detector.bundle.input.size)
     features, maps, logits = whole.run([features_name, "maps", "logits"], {"grey": grey[None, None]})
     places = features.shape[2] * features.shape[3]
     channels = np.random.default_rng(0).choice(features.shape[1], 40, replace=False)
@@ -190,9 +191,9 @@ def test_training_and_detection_prepare_the_same_array(
             seen.append(feed["grey"])
             return np.zeros((1, 6), np.float32), np.zeros((1, 6, 14, 14), np.float32)
 
-    monkeypatch.setattr(detector, "_session", Recorder())
+    monkeypatch.setattr(detector._networks, "_slices", Recorder())
     scan = hemoscope.read_scan(Path(row["path"].item()), window=Window(40, 120))
-    detector.score_slice(scan.hu[0], scan.pixel_spacing_mm)
+    detector._networks.score([[HuSlice(0, scan.hu[0], scan.pixel_spacing_mm)]])
     assert np.array_equal(seen[0][0, 0], prepare(row)[0])
     grey = cv2.imread(row["path"].item(), cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(scan.hu[0], from_grey(grey, Window(40, 120)))

@@ -19,7 +19,8 @@ from hemoscope.ct.options import ReadOptions
 from hemoscope.ct.read import read_scans
 from hemoscope.ct.scan import Scan
 from hemoscope.detector.detection import Detection
-from hemoscope.detector.inference import Detector, Scoring
+from hemoscope.detector.inference import Detector
+from hemoscope.detector.scoring import Scoring
 from hemoscope.reasons import Reason, Severity
 
 

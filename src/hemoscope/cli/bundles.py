@@ -18,14 +18,14 @@ def bundles() -> None:
     from rich.text import Text
 
     from hemoscope.cli.screen import console, plain_table, say
-    from hemoscope.detector.bundle import INSTALLED, installed_bundles
+    from hemoscope.detector.bundle import CARD, installed_bundles
     from hemoscope.report.wording import percent
 
     screen = console()
     installed = installed_bundles()
     for bundle in installed:
         say(screen, f"{bundle.name} {bundle.version}", style="bold")
-        say(screen, f"SHA-256 {bundle.sha256}, {len(bundle.model) / 1e6:.1f} MB")
+        say(screen, f"SHA-256 {bundle.sha256}, {bundle.size_bytes / 1e6:.1f} MB")
         say(screen, str(bundle.facts.get("licence", "")))
         points = plain_table("Operating point", "Threshold", "Sensitivity", "Specificity",
                              right=("Threshold", "Sensitivity", "Specificity"))  # fmt: skip
@@ -39,6 +39,6 @@ def bundles() -> None:
             figures.add_row(Text(str(name)), Text(str(value)))
         if figures.row_count:
             screen.print(figures)
-        say(screen, f"Model card: {INSTALLED / bundle.name / 'MODEL_CARD.md'}")
+        say(screen, f"Model card: {bundle.place / CARD}")
     if not installed:
         say(screen, "No bundle is installed; give --bundle the folder or zip of one.")

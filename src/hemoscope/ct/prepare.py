@@ -1,13 +1,13 @@
-"""One slice as the networks see it: cut to the head, or whole; through windows; resized to a square.
+"""Slices as the networks see them: whole or cut to the head, as a square, through windows, beside their neighbours.
 
-This is the only place that prepares a slice; training and detection both call it.
+This is the only place that prepares a slice; the slice store, training and detection all call it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -129,3 +129,99 @@ def to_channels(hu: NDArray[np.int16], windows: Sequence[Window], grey: NDArray[
         cv2.threshold(above, 0, 0, cv2.THRESH_TOZERO, dst=above)
         # rounds to even and saturates, as `to_grey` does
         cv2.convertScaleAbs(above, dst=channel, alpha=255 / window.width)
+
+
+def square_crop(shape: tuple[int, int], spacing_mm: tuple[float, float] | None) -> Crop:
+    """The part of a slice of `shape` that `fit_square` shows: all of it, and what is missing of the square."""
+    rows, columns = shape
+    row_mm, column_mm = spacing_mm or (1.0, 1.0)
+    side = max(rows * row_mm, columns * column_mm)
+    height, width = round(side / row_mm), round(side / column_mm)
+    return Crop((rows - height) // 2, (columns - width) // 2, height, width)
+
+
+def maximum_filter(grey: NDArray[np.uint8], slices: int, pixels: int) -> NDArray[np.uint8]:
+    """Keep the brightest of every `slices` slices and `pixels` x `pixels` pixels (Patel 2019, section III-C).
+
+    grey: [slice, channel, row, column], rows and columns multiples of `pixels`. Returns [slice / slices, channel,
+    row / pixels, column / pixels]; the last group of slices may hold fewer, so that no slice is lost. As windows never
+    turn the order of HU, it is all the same whether they are cut before or after.
+    """
+    filtered = grey[..., ::pixels, ::pixels]
+    for row in range(pixels):
+        for column in range(pixels):
+            filtered = np.maximum(filtered, grey[..., row::pixels, column::pixels])
+    groups = [filtered[first : first + slices].max(axis=0) for first in range(0, len(grey), slices)]
+    return np.stack(groups)
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """What a network sees: pictures that are made of one slice each, or of several.
+
+    size: rows and columns that a slice is fitted to. neighbours: slices below and above whose windows are further
+    channels. framing: "whole" slices, as the slice store keeps them, or cut to the "head". maximum_slices,
+    maximum_pixels: of `maximum_filter`. Slices that cannot be read are not counted, as they are in no slice store.
+    """
+
+    size: int
+    windows: tuple[Window, ...]
+    neighbours: int = 0
+    framing: Literal["whole", "head"] = "whole"
+    maximum_slices: int = 1
+    maximum_pixels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.framing not in ("whole", "head"):
+            raise ValueError(f"a slice is framed as 'whole' or 'head', not '{self.framing}'")
+        if not self.windows or self.neighbours < 0 or min(self.maximum_slices, self.maximum_pixels) < 1:
+            raise ValueError("it needs a window, neighbours from 0 and a maximum filter from 1")
+        if self.size < 1 or self.size % self.maximum_pixels:
+            raise ValueError(f"the size {self.size} is no multiple of the {self.maximum_pixels} pixels of the filter")
+
+    @property
+    def channels(self) -> int:
+        """Of a picture: the windows of the slice below first, then of the slice itself, then of the one above."""
+        return len(self.windows) * (2 * self.neighbours + 1)
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of a picture."""
+        return self.size // self.maximum_pixels
+
+    def pictures(self, slices: int) -> int:
+        """How many pictures so many slices make."""
+        return -(-slices // self.maximum_slices)
+
+    def slices_of(self, picture: int, slices: int) -> range:
+        """The slices, of so many, that make a picture."""
+        first = picture * self.maximum_slices
+        return range(first, min(first + self.maximum_slices, slices))
+
+    def shown(self, picture: int, slices: int) -> list[list[int]]:
+        """The slices, of so many, in the channels of a picture: [neighbour, slice of the picture], from below on.
+
+        Beyond the ends of the scan it is the slice at the end again.
+        """
+        reach = range(-self.neighbours, self.neighbours + 1)
+        own = self.slices_of(picture, slices)
+        return [[min(max(number + step, 0), slices - 1) for number in own] for step in reach]
+
+    def frame(
+        self, hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | None
+    ) -> tuple[NDArray[np.uint8], Crop]:
+        """Show a slice, HU [row, column]: (grey levels [window, size, size], the part of the slice that they show)."""
+        if self.framing == "head":
+            crop = head_crop(hu, pixel_spacing_mm)
+            square, _ = fit_square(cut(hu, crop), pixel_spacing_mm, self.size)
+        else:
+            crop = square_crop(hu.shape, pixel_spacing_mm)
+            square, _ = fit_square(hu, pixel_spacing_mm, self.size)
+        grey = np.empty((len(self.windows), self.size, self.size), np.uint8)
+        to_channels(square, self.windows, grey)
+        return grey, crop
+
+    def picture(self, framed: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+        """Put a picture together from the slices that `shown` names, as `frame` gives them: [channels, side, side]."""
+        joined = [maximum_filter(np.stack(group), self.maximum_slices, self.maximum_pixels)[0] for group in framed]
+        return np.concatenate(joined)

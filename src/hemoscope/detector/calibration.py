@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.findings import ANY, FINDING_NAMES
+
+# How a scan is scored from the logits of its slices [slice, finding] where no network over the scan does it. Patel 2019
+# (section IV-A) has both; logits rise with probabilities, so it is all the same on which of them it is done.
+SCAN_RULES: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "max": lambda logits: np.fmax.reduce(logits, axis=0),
+    "percentile_95": lambda logits: _percentile(logits, 95),
+}
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Context:
 
     def smooth(self, logits: NDArray[np.float32], positions_mm: NDArray[np.float64] | None) -> NDArray[np.float32]:
         """Average logits [slice, finding] over neighbouring slices; slices of NaN count for nothing and stay NaN."""
-        readable = np.isfinite(logits[:, ANY])
+        readable = np.isfinite(logits).any(axis=1)
         known = np.arange(len(logits)) * self.assumed_spacing_mm if positions_mm is None else positions_mm
         smoothed = np.full_like(logits, np.nan)
         places = known[readable]
@@ -42,28 +50,58 @@ class Platt:
         if min(self.slope) <= 0:
             raise ValueError("a slope is not above 0: the order of probabilities would be turned around")
 
+    @classmethod
+    def identity(cls) -> Platt:
+        """The line that changes nothing: the probabilities of the network itself."""
+        return cls((1.0,) * len(FINDING_NAMES), (0.0,) * len(FINDING_NAMES))
+
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities [..., finding] in [0, 1]; `any` is never below the most probable subtype."""
+        """Probabilities [..., finding] in [0, 1], NaN where a logit is; `any` is never below a subtype."""
         line = np.asarray(self.slope) * logits + np.asarray(self.intercept)
-        probabilities: NDArray[np.float32] = (1 / (1 + np.exp(-line))).astype(np.float32)
-        probabilities[..., ANY] = probabilities.max(axis=-1)
+        with np.errstate(over="ignore"):  # of a network that is not calibrated: exp(-line) may be infinite, and gives 0
+            probabilities: NDArray[np.float32] = (1 / (1 + np.exp(-line))).astype(np.float32)
+        scored = np.isfinite(probabilities[..., ANY])
+        largest = np.fmax.reduce(probabilities, axis=-1)
+        probabilities[..., ANY] = np.where(scored, largest, np.nan)
         return probabilities
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Context, then one logistic line for slices and one for scans (on the largest logit of any slice)."""
+    """Context (None: a slice speaks for itself), then one logistic line for slices and one for scans.
 
-    context: Context
+    scan_rule: of SCAN_RULES, for scans that no network over the scan scores.
+    """
+
+    context: Context | None
     slice: Platt
     scan: Platt
+    scan_rule: str = "max"
+
+    def __post_init__(self) -> None:
+        if self.scan_rule not in SCAN_RULES:
+            raise ValueError(f"there is no scan rule '{self.scan_rule}': known are {', '.join(SCAN_RULES)}")
 
     def __call__(
-        self, logits: NDArray[np.float32], positions_mm: NDArray[np.float64] | None
+        self,
+        logits: NDArray[np.float32],
+        positions_mm: NDArray[np.float64] | None,
+        scan_logits: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits [slice, finding] of one scan to probabilities of its slices [slice, finding] and its own [finding].
 
-        positions_mm: of the slices along the normal, or None where unknown. NaN rows (slices not read) stay NaN.
+        positions_mm: of the slices along the normal, or None where unknown. scan_logits: [finding] of the network over
+        the scan, None where there is none. NaN (slices not read, findings not scored) stays NaN.
         """
-        smoothed = self.context.smooth(logits, positions_mm)
-        return self.slice.probabilities(smoothed), self.scan.probabilities(np.nanmax(smoothed, axis=0))
+        smoothed = logits if self.context is None else self.context.smooth(logits, positions_mm)
+        if scan_logits is None:
+            scan_logits = SCAN_RULES[self.scan_rule](smoothed)
+        return self.slice.probabilities(smoothed), self.scan.probabilities(scan_logits)
+
+
+def _percentile(logits: NDArray[np.float32], percent: float) -> NDArray[np.float32]:
+    """A percentile over the slices that have a logit, [finding]; NaN for findings that are not scored."""
+    found = np.full(logits.shape[1], np.nan, np.float32)
+    scored = np.isfinite(logits).any(axis=0)
+    found[scored] = np.nanpercentile(logits[:, scored], percent, axis=0)
+    return found

@@ -40,8 +40,10 @@ class Detection:
     """What the detector says of one scan.
 
     slice_probabilities: float32 [slice, finding] in [0, 1], NaN in slices that could not be read;
-    scan_probabilities: float32 [finding]. Both None when the state is `not_analysed`.
-    maps: float32 [slice, finding, h, w], class activation in logits on the network's grid, over `crops[slice]`.
+    scan_probabilities: float32 [finding]. Both are NaN for findings that the detector does not score, never for `any`,
+    and None when the state is `not_analysed`.
+    maps: float32 [slice, finding, h, w], class activation in logits on the network's grid, over `crops[slice]`; None
+    where the network has none. remarks: sentences on what the probabilities are, for every output.
     seconds: wall time per stage ("read", "network", "total" ...).
     """
 
@@ -57,6 +59,7 @@ class Detection:
     scan_probabilities: NDArray[np.float32] | None = None
     maps: NDArray[np.float32] | None = None
     crops: tuple[Crop | None, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def suspicious_slice(self) -> int | None:

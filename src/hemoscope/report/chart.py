@@ -67,7 +67,8 @@ def chart(detection: Detection, shown: Sequence[int]) -> Chart | None:
     low, high = min(positions), max(positions)
     xs = [LEFT + 8 + (RIGHT - LEFT - 16) * (position - low) / (high - low) for position in positions]
     ys = [[_y(float(score)) for score in row] for row in scores]
-    order = [*(i for i in range(len(FINDINGS)) if i != ANY), ANY]  # any hemorrhage is drawn last, on top
+    scored = np.flatnonzero(np.isfinite(scores).any(axis=0)).tolist()
+    order = [*(i for i in scored if i != ANY), ANY]  # any hemorrhage is drawn last, on top
     return Chart(
         x_title=x_title,
         x_ticks=[Mark(LEFT + 8 + (RIGHT - LEFT - 16) * (t - low) / (high - low), f"{t:g}") for t in ticks(low, high)],

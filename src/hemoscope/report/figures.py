@@ -41,8 +41,7 @@ def head_view(detection: Detection, slices: Sequence[int]) -> View:
     """The smallest view that shows the head in all of `slices`, so that they are shown at one scale."""
     scan = detection.scan
     rows, columns = scan.hu.shape[1:]
-    crops = [detection.crops[i] if i < len(detection.crops) else None for i in slices]
-    found = [crop or head_crop(scan.hu[i], scan.pixel_spacing_mm) for i, crop in zip(slices, crops, strict=True)]
+    found = [head_crop(scan.hu[i], scan.pixel_spacing_mm) for i in slices]
     top = max(0, min(crop.top for crop in found))
     left = max(0, min(crop.left for crop in found))
     bottom = min(rows, max(crop.top + crop.height for crop in found))

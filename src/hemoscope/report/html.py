@@ -36,7 +36,7 @@ def scan_report(detection: Detection, run: Run, names: Names) -> bytes:
         points=[(p.name, wording.percent(p.threshold), wording.performance(p))
                 for p in wording.operating_points(detection)],
         findings=_findings(detection),
-        prevalence=wording.prevalence(detection),
+        remarks=[*detection.remarks, *wording.prevalence(detection)],
         chart=chart.chart(detection, shown),
         size=chart,
         panels=panels(detection, shown),
@@ -85,16 +85,17 @@ def _findings(detection: Detection) -> list[Json]:
         return []
     rows = []
     for index in (ANY, *(i for i in range(len(FINDINGS)) if i != ANY)):
-        strongest = int(np.nanargmax(slices[:, index]))
+        # None where this finding is not scored in slices.
+        strongest = int(np.nanargmax(slices[:, index])) if np.isfinite(slices[:, index]).any() else None
         row = {
             "name": "any hemorrhage" if index == ANY else FINDINGS[index].name,
             "abbreviation": FINDINGS[index].abbreviation,
             "colour": FINDINGS[index].colour,
             "probability": wording.percent(float(scores[index])),
-            "bar": 100 * float(scores[index]),
+            "bar": _bar(float(scores[index])),
             "is_any": index == ANY,
-            "slice": strongest,
-            "slice_probability": wording.percent(float(slices[strongest, index])),
+            "slice": wording.NOT_SCORED if strongest is None else strongest,
+            "slice_probability": "" if strongest is None else wording.percent(float(slices[strongest, index])),
         }
         rows.append(row)
     return rows
@@ -157,11 +158,11 @@ def _provenance(detection: Detection, run: Run) -> list[tuple[str, str]]:
 
 
 def _overview_row(scan: Json) -> Json:
-    scores: dict[str, float] | None = scan["probabilities"]
+    scores: dict[str, float | None] | None = scan["probabilities"]
     findings: list[Json] = []
     if scores is not None:
         findings = [{"name": f.abbreviation, "colour": f.colour, "probability": wording.percent(scores[f.name]),
-                     "bar": 100 * scores[f.name]} for f in FINDINGS]  # fmt: skip
+                     "bar": _bar(scores[f.name])} for f in FINDINGS]  # fmt: skip
     return {
         "scan": scan["scan"],
         "report": next((name for name in scan["files"] if name.endswith(".html")), None),
@@ -183,6 +184,11 @@ def _alike(refusals: Sequence[Json]) -> list[Json]:
         {"count": number, "input": name, "code": code, "detail": detail}
         for (_, name, code, detail), number in sorted(count.items())
     ]
+
+
+def _bar(probability: float | None) -> float:
+    """The length of a bar in percent; none for a finding that is not scored."""
+    return 0.0 if probability is None or np.isnan(probability) else 100 * probability
 
 
 def _unit(value: float | None, unit: str) -> str:

@@ -24,7 +24,7 @@ from hemoscope.report.names import Names
 from hemoscope.report.tables import slice_counts
 from hemoscope.report.wording import RESEARCH_USE
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 # The libraries whose version can change a pixel or a probability.
 LIBRARIES = (
     *("numpy", "pydicom", "onnxruntime", "opencv-python-headless", "nibabel"),
@@ -76,6 +76,7 @@ def scan_record(detection: Detection, names: Names, files: Sequence[str]) -> Jso
         "suspicious_slice": detection.suspicious_slice,
         "operating_points": [_point(detection.sensitive), _point(detection.specific)],
         "checks": [check_record(check, names.scan_sentence(check.detail, scan)) for check in detection.checks],
+        "remarks": list(detection.remarks),
         **slice_counts(detection),
         "independent": scan.independent,
         "window": None if scan.window is None else str(scan.window),
@@ -157,11 +158,14 @@ def acquisition_record(acquisition: Acquisition, keep_identifiers: bool) -> Json
     return record
 
 
-def probabilities(scores: NDArray[np.float32] | None) -> dict[str, float] | None:
-    """Six probabilities by name; None where there are none."""
-    if scores is None or not np.isfinite(scores).all():
+def probabilities(scores: NDArray[np.float32] | None) -> dict[str, float | None] | None:
+    """Six probabilities by name, None for findings that the detector does not score; None where there are none."""
+    if scores is None or not np.isfinite(scores).any():
         return None
-    return {name: float(f"{score:.6g}") for name, score in zip(FINDING_NAMES, scores.tolist(), strict=True)}
+    return {
+        name: float(f"{score:.6g}") if np.isfinite(score) else None
+        for name, score in zip(FINDING_NAMES, scores.tolist(), strict=True)
+    }
 
 
 def rounded(seconds: dict[str, float]) -> dict[str, float]:

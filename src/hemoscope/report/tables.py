@@ -27,12 +27,12 @@ def slice_counts(detection: Detection) -> dict[str, int]:
     return {
         "slices_found": len(detection.scan.slices),
         "slices_read": sum(a_slice.readable for a_slice in detection.scan.slices),
-        "slices_scored": 0 if scores is None else int(np.isfinite(scores).all(axis=1).sum()),
+        "slices_scored": 0 if scores is None else int(np.isfinite(scores).any(axis=1).sum()),
     }
 
 
 def slice_rows(detection: Detection, names: Names) -> list[dict[str, str]]:
-    """One row a slice, foot to head. Probabilities are empty where a slice was not scored."""
+    """One row a slice, foot to head. Probabilities are empty where a slice, or a finding, was not scored."""
     rows = []
     for index, a_slice in enumerate(detection.scan.slices):
         scores = None if detection.slice_probabilities is None else detection.slice_probabilities[index]
@@ -74,6 +74,9 @@ def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
 
 def _probabilities(scores: NDArray[np.float32] | None) -> dict[str, str]:
     """The six probability cells; six digits keep the ranking of very low ones."""
-    if scores is None or not np.isfinite(scores).all():
+    if scores is None:
         return dict.fromkeys(FINDING_NAMES, "")
-    return {name: f"{float(score):.6g}" for name, score in zip(FINDING_NAMES, scores, strict=True)}
+    return {
+        name: f"{float(score):.6g}" if np.isfinite(score) else ""
+        for name, score in zip(FINDING_NAMES, scores, strict=True)
+    }

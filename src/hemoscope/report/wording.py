@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from hemoscope.detector.detection import Detection, OperatingPoint, State
 from hemoscope.findings import ANY
 from hemoscope.reasons import Check, Reason, Severity
 
 RESEARCH_USE = "Research use only. Not a medical device."
+
+NOT_SCORED = "\N{EN DASH}"
 
 STATE_WORDS: dict[State, str] = {
     State.POSITIVE: "Positive",
@@ -108,27 +112,30 @@ def operating_points(detection: Detection) -> list[OperatingPoint]:
 def performance(point: OperatingPoint) -> str:
     """What an operating point gave in cross-validation, and on how many."""
     if point.sensitivity is None or point.specificity is None:
-        return "set by the user; sensitivity and specificity were not measured for it"
+        setter = "set by the user; " if point.name == "custom" else ""
+        return f"{setter}sensitivity and specificity were not measured for it"
     return (
         f"in cross-validation sensitivity {point.sensitivity:.0%} ({point.positives} with hemorrhage), "
         f"specificity {point.specificity:.0%} ({point.negatives} without)"
     )
 
 
-def prevalence(detection: Detection) -> str:
-    """How common hemorrhage was where the probabilities were calibrated; empty for a threshold of the user."""
+def prevalence(detection: Detection) -> list[str]:
+    """How common hemorrhage was where the probabilities were calibrated; nothing for a threshold of the user."""
     positives, negatives = detection.sensitive.positives, detection.sensitive.negatives
     if positives is None or negatives is None:
-        return ""
+        return []
     unit = "slices" if detection.scan.independent else "scans"
-    return (
+    return [
         f"Calibrated on collections in which {positives} of {positives + negatives} {unit} show hemorrhage: "
         "where it is rarer, as in most hospitals, the probabilities are too high."
-    )
+    ]
 
 
-def percent(probability: float) -> str:
-    """A probability as reports print it. Never 0% or 100%: the detector is never certain."""
+def percent(probability: float | None) -> str:
+    """A probability as reports print it, a dash for none. Never 0% or 100%: the detector is never certain."""
+    if probability is None or math.isnan(probability):
+        return NOT_SCORED
     if probability < 0.001:
         return "<0.1%"
     if probability > 0.999:
