@@ -71,7 +71,7 @@ class Content:
 def read_header(file: InputFile, wanted: frozenset[int] | None = None) -> Dataset:
     """Read the data set of a file up to, and without, its pixels.
 
-    wanted: tags of the attributes that are needed, None for all; others may then be left out, which takes half the time.
+    wanted: tags of the attributes that are needed, None for all; others may be left out, which saves half the time.
 
     A missing preamble, file meta or SOPClassUID is tolerated; the transfer syntax is then the one that the bytes show.
     Attributes whose value is malformed are left out. `pixels_at` of the result is the offset of PixelData in

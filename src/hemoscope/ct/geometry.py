@@ -52,8 +52,9 @@ class Plane:
     @cached_property
     def normal(self) -> NDArray[np.float64]:
         """The unit normal that points from foot to head."""
-        normal = np.cross(self.along_row, self.along_column)
-        normal = normal / np.linalg.norm(normal)
+        (x, y, z), (u, v, w) = self.along_row, self.along_column
+        normal = np.array([y * w - z * v, z * u - x * w, x * v - y * u])  # np.cross takes several times as long
+        normal /= np.linalg.norm(normal)
         return normal if normal[2] >= 0 else -normal
 
     @cached_property

@@ -72,10 +72,9 @@ class Decoder:
         size = 0
         for file, header in requests:
             if transfer_syntax(header) in CODECS:
-                result = self._threads.submit(self._decode_apart, file, header).result
+                result, needed = self._threads.submit(self._decode_apart, file, header).result, pixel_bytes(header)
             else:
-                result = partial(_decode_here, file, header)
-            needed = pixel_bytes(header)
+                result, needed = partial(_decode_here, file, header), 0  # not read before its turn
             pending.append((needed, result))
             size += needed
             while len(pending) > self._ahead or (size > AHEAD_BYTES and len(pending) > 1):
@@ -128,9 +127,13 @@ def _uncompressed(file: InputFile, header: Dataset) -> DecodedFrames:
         raise unsupported(file, transfer_syntax(header))
     content = read_content(file, header)
     stored = uncompressed_frames(file, header, content.plain)
-    hu = np.empty(stored.shape, np.int16)
-    repaired = False
-    for index, (frame, wrapped) in enumerate(hounsfield_frames(file, header, stored)):
-        hu[index] = frame
-        repaired |= wrapped
+    frames = hounsfield_frames(file, header, stored)
+    if len(stored) == 1:
+        ((frame, repaired),) = frames
+        hu = frame[np.newaxis]
+    else:
+        hu, repaired = np.empty(stored.shape, np.int16), False
+        for index, (frame, wrapped) in enumerate(frames):
+            hu[index] = frame
+            repaired |= wrapped
     return DecodedFrames(hu, pixel_notes(header, wrap_repaired=repaired), content.sha256)
