@@ -11,7 +11,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from hemoscope.ct.dicom_file import read_content, read_header, sniff
-from hemoscope.ct.frames import frames_of
+from hemoscope.ct.frames import SLICE_TAGS, frames_of
 from hemoscope.ct.inputs import InputFile
 from hemoscope.reasons import HemoscopeError, Reason
 
@@ -48,6 +48,38 @@ def test_header_has_everything_but_the_pixels(slice_path: Path) -> None:
     del expected.PixelData
     assert [tag for tag in expected.keys() if tag < 0x7FE00010] == list(header.keys())  # noqa: SIM118
     assert all(header[tag] == expected[tag] for tag in header.keys())  # noqa: SIM118
+
+
+def test_wanted_attributes_are_those_of_the_whole_header(slice_path: Path) -> None:
+    file = InputFile.from_path(slice_path)
+    whole, part = read_header(file), read_header(file, SLICE_TAGS)
+    assert part.pixels_at == whole.pixels_at and len(part) < len(whole) / 3
+    there = [tag for tag in SLICE_TAGS if tag in whole]
+    assert len(there) > 15 and all(part[tag] == whole[tag] for tag in there)
+
+
+@pytest.mark.parametrize(
+    "unwanted", [b"\x29\x00\x01\x10UN\0\0\xff\xff\xff\x7f", b"\x29\x00\x01\x10SQ\0\0\xff\xff\xff\xff"]
+)
+def test_damage_in_what_is_not_wanted_is_not_passed_over(slice_path: Path, tmp_path: Path, unwanted: bytes) -> None:
+    """A private element before the pixels that claims 2 GB, and a sequence without an end."""
+    content = slice_path.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\x00")
+    file = write(tmp_path / "a", content[:at] + unwanted + content[at:])
+    for wanted in (None, SLICE_TAGS):
+        try:
+            assert read_header(file, wanted).pixels_at is None
+        except HemoscopeError as error:
+            assert error.reason is Reason.NOT_READABLE
+
+
+def test_data_set_without_its_first_groups_is_refused(tmp_path: Path) -> None:
+    content = file_meta(EXPLICIT) + image(8, 8, 1)[10:] + bytes(1 << 17)
+    file = write(tmp_path / "a", content)
+    for wanted in (None, SLICE_TAGS):
+        with pytest.raises(HemoscopeError) as caught:
+            read_header(file, wanted)
+        assert caught.value.reason is Reason.NOT_READABLE
 
 
 def test_content_is_the_file_and_its_hash(slice_path: Path) -> None:
