@@ -18,6 +18,7 @@ from hemoscope.cli.dataset import dataset
 from hemoscope.cli.detect import detect
 from hemoscope.cli.info import info
 from hemoscope.cli.options import Debugging, InOrder, debug_option
+from hemoscope.cli.train import predict, train
 from hemoscope.reasons import HemoscopeError, UsageError
 
 ALL_ANALYSED, SOME_NOT, USAGE = 0, 1, 2
@@ -53,6 +54,8 @@ cli.add_command(detect)
 cli.add_command(info)
 cli.add_command(bundles)
 cli.add_command(dataset)
+cli.add_command(train)
+cli.add_command(predict)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -118,28 +118,29 @@ class Pictures:
         self._inputs = inputs
         self._augmenter = Augmenter(stage.augmentations, inputs.display_windows)
 
-    def __call__(self, batch: Batch, generator: torch.Generator, *, whole_scans: bool) -> Tensor:
-        """Augmented pictures; whole_scans: one transform for all slices of a scan, else for each slice its own."""
-        assert batch.hu is not None
+    def __call__(self, batch: Batch, hu: Tensor, generator: torch.Generator, *, whole_scans: bool) -> Tensor:
+        """Augmented pictures; hu: of the batch, on the device where the work is to be done.
+
+        whole_scans: one transform for all slices of a scan, else for each slice its own.
+        """
         if not whole_scans:
-            pictures = self._augmenter.slices(batch.hu, generator).pictures
+            pictures = self._augmenter.slices(hu, generator).pictures
             return filtered(pictures, torch.ones(len(pictures), dtype=torch.int64), self._inputs)
-        scans = torch.split(batch.hu, batch.lengths.tolist())
+        scans = torch.split(hu, batch.lengths.tolist())
         spacings: list[tuple[float, float, float]] = batch.spacing_mm.tolist()
         pictures = torch.cat(
-            [self._augmenter.scan(hu, mm, generator).pictures for hu, mm in zip(scans, spacings, strict=True)]
+            [self._augmenter.scan(scan, mm, generator).pictures for scan, mm in zip(scans, spacings, strict=True)]
         )
         return filtered(with_neighbours(pictures, batch.lengths, self._inputs), batch.lengths, self._inputs)
 
 
-def as_detection_sees(store: SliceStore, stored: NDArray[np.int64], inputs: Input) -> Tensor:
-    """The pictures of one scan, foot to head, exactly as `hemoscope detect` prepares them: grey levels of 8 bits.
+def as_detection_sees(store: SliceStore, stored: NDArray[np.int64], lengths: Tensor, inputs: Input) -> Tensor:
+    """The pictures of scans exactly as `hemoscope detect` prepares them: grey levels of 8 bits.
 
-    stored: numbers of its slices in the store. Returns float32 (N, channels, H, W), 0 to 1, with N smaller than the
-    scan where a maximum filter joins slices.
+    stored: numbers in the store of their slices, scan after scan, foot to head; lengths: (B,) slices of each. Returns
+    float32 (N, channels, H, W), 0 to 1, with N smaller than the slices where a maximum filter joins some.
     """
     grey = torch.from_numpy(store.windowed(stored, inputs.display_windows))
-    lengths = torch.tensor([len(grey)])
     return filtered(with_neighbours(grey, lengths, inputs), lengths, inputs).float() / 255
 
 

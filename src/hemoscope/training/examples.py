@@ -83,7 +83,8 @@ class Examples:
         """The slices around each slice, itself in the middle: [slice, 2 * reach + 1]; the ends of a scan repeat."""
         around = np.arange(len(self))[:, None] + np.arange(-reach, reach + 1)
         first, last = self.starts[self.scan_of], self.starts[self.scan_of + 1] - 1
-        return np.clip(around, first[:, None], last[:, None])
+        clipped: NDArray[np.int64] = np.clip(around, first[:, None], last[:, None])
+        return clipped
 
     def labelled_slices(self) -> NDArray[np.int64]:
         """The slices of which at least one finding is known."""

@@ -1,0 +1,167 @@
+"""`hemoscope train`, `predict`, `runs` and `networks`: systems from recipes, and what they leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hemoscope.cli.options import debug_option
+from hemoscope.reasons import UsageError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+PATH = click.Path(path_type=Path)
+PACKAGES = ("torch", "torchvision", "timm", "effdet", "lightning_fabric", "pydantic", "yaml", "tensorboard", "psutil")
+
+
+def need_training_packages() -> None:
+    """Raise UsageError where the packages of the extra `train` are not installed."""
+    from importlib.util import find_spec
+
+    if not all(find_spec(package) for package in PACKAGES):
+        sentence = "Training needs packages that detection does not: pip install 'hemoscope[train]'"
+        raise UsageError(f"{sentence} (in a clone of the repository: .venv/bin/pip install -e '.[train]').")
+
+
+@click.command(short_help="Train a system from a recipe, or go on with a run.")
+@click.argument("recipe", metavar="[RECIPE]", required=False, type=PATH)
+@click.argument("changes", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option("--manifest", metavar="FILE", type=PATH, help="The Manifest, with its split.")
+@click.option("--store", metavar="DIR", type=PATH, help="Its slice store, of the recipe's size.")
+@click.option("--out", metavar="DIR", type=PATH, help="The folder of the run.")
+@click.option("--resume", metavar="DIR", type=PATH, help="Go on with the run in this folder, where it was stopped.")
+@click.option(
+    "--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, or auto: a GPU if there is one."
+)
+@click.option("--workers", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Processes that read slices ahead of the training.")  # fmt: skip
+@click.option("--checkpoint-every", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, show_default=True,
+              help="How much a run that is killed may lose.")  # fmt: skip
+@debug_option
+def train(
+    recipe: Path | None,
+    changes: tuple[str, ...],
+    manifest: Path | None,
+    store: Path | None,
+    out: Path | None,
+    resume: Path | None,
+    device: str,
+    workers: int,
+    checkpoint_every: float,
+) -> None:
+    """Train a system stage by stage as a recipe says; KEY=VALUE changes it, for example stages.cnn.epochs=1.
+
+    A run that was stopped, even killed, goes on from its last checkpoint:  hemoscope train --resume DIR
+
+    With several GPUs or machines, start it with torchrun: docs/training.md.
+    """
+    need_training_packages()
+    from hemoscope.cli.screen import console, say
+    from hemoscope.training.recipe import Recipe
+    from hemoscope.training.run import Run
+    from hemoscope.training.stage import Settings
+    from hemoscope.training.train import train as train_run
+
+    screen = console()
+    fabric_of = _fabric(device)
+    if resume is not None:
+        if recipe is not None:
+            raise UsageError("--resume goes on with a run as it was begun: give no recipe and no changes.")
+        run = Run.open(resume, manifest, store)
+        if run.facts["state"] == "finished":
+            say(screen, f"The run in {resume} is finished.")
+            return
+        fabric = fabric_of(run.recipe.precision)
+    else:
+        if recipe is None or manifest is None or store is None or out is None:
+            raise UsageError(
+                "Give RECIPE, --manifest, --store and --out to begin a run, or --resume to go on with one."
+            )
+        wanted = Recipe.read(recipe, changes)
+        fabric = fabric_of(wanted.precision)
+        run = Run.new(out, wanted, manifest, store)
+    with _watching(fabric) as watch:
+        try:
+            train_run(run, fabric, Settings(watch, checkpoint_every, workers))
+        except KeyboardInterrupt:
+            say(screen, f"Go on with: hemoscope train --resume {run.folder}")
+            raise
+    if fabric.is_global_zero:
+        say(screen, f"The run is in {run.folder}: run.json, weights, epochs.csv, and its curves as PNG.")
+
+
+@click.command(short_help="Score the slices and scans of a Manifest with a trained run.")
+@click.argument("run", metavar="RUN", type=PATH)
+@click.option("--manifest", metavar="FILE", type=PATH, help="Instead of the Manifest that it was trained on.")
+@click.option("--store", metavar="DIR", type=PATH, help="Instead of the slice store that it was trained on.")
+@click.option("--split", "splits", metavar="NAME", multiple=True, help="Only slices of this split; may be repeated.")
+@click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder for slices.csv and scans.csv.")
+@click.option(
+    "--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, or auto: a GPU if there is one."
+)
+@debug_option
+def predict(
+    run: Path, manifest: Path | None, store: Path | None, splits: tuple[str, ...], out: Path, device: str
+) -> None:
+    """Write the probabilities of every slice and scan, in the columns that `hemoscope detect` writes."""
+    need_training_packages()
+    from hemoscope.cli.progress import counting
+    from hemoscope.cli.screen import console, say
+    from hemoscope.training.predict import predict as predict_with
+    from hemoscope.training.run import Run
+
+    trained = Run.open(run, manifest, store)
+    fabric = _fabric(device)(trained.recipe.precision)
+    with counting("Predicting") as progress:
+        slices, scans = predict_with(trained, splits or None, out, fabric, progress)
+    say(console(), f"{slices:,} slices and {scans:,} scans are in {out}.")
+
+
+def _fabric(device: str) -> Callable[[str], Fabric]:
+    """How the processes of this run share the work: one alone, or as many as torchrun or Slurm started."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device is auto, cpu or cuda, not '{device}'.")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+    def start(precision: str) -> Fabric:
+        # Sub-Lab training leaves the head that scores slices without a gradient
+        several: Any = DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto"
+        fabric = Fabric(
+            accelerator=device,
+            devices=here,
+            num_nodes=processes // here,
+            strategy=several,
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
+        )
+        fabric.launch()
+        return fabric
+
+    return start
+
+
+@contextmanager
+def _watching(fabric: Fabric) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Show the works of a run one after another, on the first process only."""
+    from contextlib import ExitStack
+
+    from hemoscope.cli.progress import counting
+
+    with ExitStack() as stack:
+
+        def watch(what: str) -> Callable[[int, int], None]:
+            stack.close()
+            if not fabric.is_global_zero:
+                return lambda done, total: None
+            return stack.enter_context(counting(what))
+
+        yield watch

@@ -1,0 +1,291 @@
+"""One stage of a training: its examples in batches, its steps, its validation, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hemoscope.datasets.manifest import UNKNOWN
+from hemoscope.networks.system import Answer, System
+from hemoscope.training.answers import Answers, OnProgress, answers_to, features_of
+from hemoscope.training.batches import (
+    Batch,
+    Pictures,
+    Scans,
+    Slices,
+    StoredFeatures,
+    filtered_labels,
+    filtered_lengths,
+    reading,
+)
+from hemoscope.training.examples import Examples, check_labels
+from hemoscope.training.learner import Learner
+from hemoscope.training.loss import MaskedLoss
+from hemoscope.training.memory import check_memory, saved_bytes
+from hemoscope.training.optimizers import optimizer_and_schedule
+from hemoscope.training.recipe import Stage
+from hemoscope.training.run import Run
+from hemoscope.training.sampling import batches_of_epoch, random_of, steps_an_epoch
+from hemoscope.training.watch import Log, aucs, plot_curves, plot_losses
+
+EPOCH, DROPOUT, AUGMENTATION = range(3)  # what random numbers are for
+Checkpoint = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made, which decides nothing of its result.
+
+    watch: of what a long work is, gives what to call with (done, total). workers: processes that read slices ahead.
+    """
+
+    watch: Callable[[str], OnProgress]
+    checkpoint_seconds: float = 60.0
+    workers: int = 0
+
+
+class StageTraining:
+    """Trains one part of a system; which is step `n` of it depends on recipe, data and `n` alone."""
+
+    def __init__(self, run: Run, fabric: Fabric, settings: Settings, system: System, number: int) -> None:
+        """number: of the stage. Raises UsageError where its labels or its network cannot be used."""
+        self._run, self._fabric, self._settings, self._system = run, fabric, settings, system
+        self._number, self._stage = number, run.recipe.stages[number]
+        recipe, stage = run.recipe, self._stage
+        self._learner = Learner(system, stage)
+        self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
+        self._held_out = Examples.of(run.manifest, run.store, recipe.split.validation, system.findings)
+        self._usable = _usable(self._examples, stage, recipe.scan_slices)
+        self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
+        self._features: StoredFeatures | None = None
+        self.steps = self._epoch_steps * (stage.epochs or 1)
+
+    def train(self, checkpoint: Checkpoint | None, steps_before: int) -> None:
+        """Train to the end of the stage.
+
+        checkpoint: where to go on, None for the first step; steps_before: of the stages before this one.
+        """
+        begin, stage, fabric = time.monotonic(), self._stage, self._fabric
+        self._prepare()
+        part = self._learner.part
+        optimizer, schedule = optimizer_and_schedule(part, stage.optimizer, self.steps, self._epoch_steps)
+        average = _averaged(part, stage)
+        self._best, done = float("inf"), 0
+        if checkpoint is not None:
+            done, self._best = checkpoint["step"], checkpoint["best"]
+            optimizer.load_state_dict(checkpoint["optimizer"])
+            schedule.load_state_dict(checkpoint["schedule"])
+            if average is not None:
+                average.load_state_dict(checkpoint["average"])
+        learner, optimizer = fabric.setup(self._learner, optimizer)
+        log = Log(self._run.folder, stage.name, done, steps_before) if fabric.is_global_zero else None
+        progress, kept_at = self._settings.watch(f"Training {stage.name}"), time.monotonic()
+        for step, batch in self._batches(done):
+            self._learner.train()
+            loss = self._loss_of(learner, batch, step)
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(loss)
+            if stage.optimizer.clip_gradient is not None:
+                fabric.clip_gradients(learner, optimizer, max_norm=stage.optimizer.clip_gradient)
+            optimizer.step()
+            if average is not None:
+                average.update_parameters(part)
+            shown: Tensor = fabric.all_reduce(loss.detach(), reduce_op="mean")  # type: ignore[assignment]
+            if log is not None:
+                log.step(step, shown.item(), float(schedule.get_last_lr()[0]))
+            schedule.step()
+            progress(step, self.steps)
+            ends_epoch = step % self._epoch_steps == 0
+            if ends_epoch and log is not None:
+                self._validate(_with_average(self._system, stage, average), log, step)
+            if log is not None and (ends_epoch or time.monotonic() - kept_at > self._settings.checkpoint_seconds):
+                state = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "best": self._best}
+                state |= {"average": average.state_dict()} if average is not None else {}
+                self._run.save_checkpoint(state | self._place(self._number, step))
+                kept_at = time.monotonic()
+            fabric.barrier()
+        self._finish(_with_average(self._system, stage, average), log, time.monotonic() - begin)
+
+    def _place(self, stage: int, step: int) -> dict[str, Any]:
+        return {"stage": stage, "step": step, "system": self._system.state_dict()}
+
+    def _prepare(self) -> None:
+        """What is needed once before the first step, and again when the run is resumed."""
+        recipe, stage, examples = self._run.recipe, self._stage, self._examples
+        self._learner.freeze_the_rest()
+        self._loss = MaskedLoss(stage.loss, examples)
+        self._pictures = Pictures(recipe.input, stage)
+        if stage.features == "stored":
+            watch = self._settings.watch
+            arguments = (self._run.store, recipe.input, self._fabric)
+            self._features = features_of(self._system, examples, *arguments, watch("Features to train on"))
+            self._held_out_features = features_of(self._system, self._held_out, *arguments, watch("Held-out features"))
+            if (fit := getattr(self._system.scan_network, "fit", None)) is not None:
+                fit(self._features.features, self._system.slice_network)
+            return
+        if recipe.compiled and stage.trains == "slice_network":
+            self._system.slice_network.compile()
+        self._check_memory()
+
+    def _batches(self, done: int) -> Iterator[tuple[int, Batch]]:
+        """(step, batch) from the step after `done` to the last; each process gets its part of a batch."""
+        dataset: Slices | Scans
+        if self._stage.trains == "slice_network":
+            dataset = Slices(self._examples, self._run.store, self._run.recipe.input)
+        else:
+            dataset = Scans(self._examples, self._run.store, self._features)
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        for epoch in range(done // self._epoch_steps, self.steps // self._epoch_steps):
+            random = random_of(self._run.recipe.seed, self._number, EPOCH, epoch)
+            batches = batches_of_epoch(self._stage, self._examples, self._usable, random)
+            first = max(done, epoch * self._epoch_steps)
+            # the last batch of an epoch may be smaller than the number of processes: some of it is shown twice then
+            left = [np.resize(one, max(world, len(one)))[rank::world] for one in batches[first % self._epoch_steps :]]
+            yield from enumerate(reading(dataset, left, self._settings.workers), first + 1)
+
+    def _loss_of(self, learner: Any, batch: Batch, step: int) -> Tensor:
+        """The loss of this process' part of a batch; the mean over processes is that of the whole batch."""
+        fabric, inputs = self._fabric, self._run.recipe.input
+        place = (self._run.recipe.seed, self._number, step, fabric.global_rank)
+        torch.manual_seed(int(random_of(DROPOUT, *place).integers(2**62)))
+        lengths = batch.lengths
+        labels = filtered_labels(batch.labels, lengths, inputs).to(fabric.device)
+        scan_labels = batch.scan_labels.to(fabric.device)
+        if self._features is not None:
+            assert batch.features is not None and batch.logits is not None
+            answer: Answer = learner(batch.features.to(fabric.device), batch.logits.to(fabric.device), lengths)
+        else:
+            generator = torch.Generator().manual_seed(int(random_of(AUGMENTATION, *place).integers(2**62)))
+            pictures = self._seen(batch, generator)
+            answer = learner(pictures, None, filtered_lengths(lengths, inputs))
+        known: Tensor = fabric.all_reduce(self._loss.known(labels, scan_labels), reduce_op="sum")  # type: ignore[assignment]
+        return self._loss(answer, labels, scan_labels, known) * fabric.world_size
+
+    def _seen(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Augmented pictures on the device."""
+        assert batch.hu is not None
+        whole_scans = self._stage.trains != "slice_network"
+        return self._pictures(batch, batch.hu.to(self._fabric.device), generator, whole_scans=whole_scans)
+
+    def _check_memory(self) -> None:
+        """Raise UsageError where a step would not fit, judged by one slice or the longest scan."""
+        examples, stage = self._examples, self._stage
+        by_slice = stage.trains == "slice_network"
+        one = self._usable[:1] if by_slice else self._usable[[np.argmax(examples.lengths[self._usable])]]
+        dataset = (
+            Slices(examples, self._run.store, self._run.recipe.input) if by_slice else Scans(examples, self._run.store)
+        )
+        batch = dataset[one]
+        pictures = self._seen(batch, torch.Generator().manual_seed(0))
+        lengths = filtered_lengths(batch.lengths, self._run.recipe.input)
+        self._learner.train(False)  # one slice has no batch statistics, and none must be kept of this
+        with self._fabric.autocast():
+            activations = saved_bytes(lambda: self._learner(pictures, None, lengths))
+        weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
+        share = -(-stage.batch // self._fabric.world_size)
+        check_memory(weights, share * activations, self._fabric.device)
+
+    def _validate(self, system: System, log: Log, step: int) -> None:
+        """Measure the held-out examples, and keep the weights where their loss is the lowest so far."""
+        if not len(self._held_out):
+            return
+        progress = self._settings.watch("Validating")
+        stored = None if self._features is None else self._held_out_features
+        arguments = (self._held_out, self._run.store, self._run.recipe.input, self._fabric, progress, stored)
+        answers = answers_to(system, *arguments)
+        loss = self._held_out_loss(answers)
+        held_out, findings = self._held_out, system.findings
+        measures = {
+            f"slice_auc_{name}": value for name, value in aucs(held_out.labels, answers.slices, findings).items()
+        }
+        of_scans = aucs(held_out.labels_of_scans, answers.scans, findings)
+        measures |= {f"scan_auc_{name}": value for name, value in of_scans.items()}
+        log.epoch(step, {"loss": loss} | measures)
+        if loss < self._best:
+            self._best = loss
+            self._run.save_weights(system, f"{self._stage.name}.best.safetensors")
+        plot_losses(self._run.folder)
+        plot_curves(self._run.folder, "slices", held_out.labels, answers.slices, findings)
+        plot_curves(self._run.folder, "scans", held_out.labels_of_scans, answers.scans, findings)
+        self._run.update_stage(self._stage.name, validation={"step": step, "loss": loss} | measures)
+
+    def _held_out_loss(self, answers: Answers) -> float:
+        labels = torch.from_numpy(self._held_out.labels)
+        scan_labels = torch.from_numpy(self._held_out.labels_of_scans)
+        answer = Answer(torch.from_numpy(answers.slices), torch.from_numpy(answers.scans))
+        return float(self._loss(answer, labels, scan_labels, self._loss.known(labels, scan_labels)))
+
+    def _finish(self, system: System, log: Log | None, seconds: float) -> None:
+        """Keep the weights, and give the system those that the recipe keeps."""
+        stage, run = self._stage, self._run
+        if log is not None:
+            log.close()
+            plot_losses(run.folder)
+            run.save_weights(system, f"{stage.name}.last.safetensors")
+            before = run.facts["stages"].get(stage.name, {}).get("seconds", 0.0)
+            run.update_stage(
+                stage.name, steps=self.steps, seconds=round(before + seconds, 1),
+                train=_count(self._examples), held_out=_count(self._held_out),
+            )  # fmt: skip
+        self._fabric.barrier()
+        run.load_weights(self._system, kept_weights(stage, len(self._held_out) > 0))
+        if log is not None:
+            run.save_checkpoint(self._place(self._number + 1, 0))
+        self._fabric.barrier()
+
+
+def kept_weights(stage: Stage, held_out: bool) -> str:
+    """The file of the weights that a stage hands on; without held-out examples no epoch is the best."""
+    return f"{stage.name}.{stage.keep if held_out else 'last'}.safetensors"
+
+
+def _usable(examples: Examples, stage: Stage, scan_slices: tuple[int, int]) -> NDArray[np.int64]:
+    """The slices or scans that the stage can learn from; raises UsageError where they teach nothing."""
+    if stage.trains == "slice_network":
+        usable = examples.labelled_slices()
+        check_labels(examples.labels[usable], examples.findings, f"slices of the stage {stage.name}")
+        return usable
+    use_slices, use_scans = stage.loss.slices > 0, stage.loss.scans > 0
+    usable = examples.usable_scans(*scan_slices, by_slices=use_slices, by_scans=use_scans)
+    if use_scans:
+        check_labels(examples.labels_of_scans[usable], examples.findings, f"scans of the stage {stage.name}")
+    if use_slices:
+        in_use = np.isin(examples.scan_of, usable)
+        check_labels(examples.labels[in_use], examples.findings, f"slices of the stage {stage.name}")
+    return usable
+
+
+def _averaged(part: torch.nn.Module, stage: Stage) -> AveragedModel | None:
+    if stage.average is None:
+        return None
+    return AveragedModel(part, multi_avg_fn=get_ema_multi_avg_fn(stage.average), use_buffers=True)  # type: ignore[no-untyped-call]
+
+
+def _with_average(system: System, stage: Stage, average: AveragedModel | None) -> System:
+    """The system with averaged weights in the part that learns."""
+    if average is None:
+        return system
+    part: Any = average.module
+    if stage.trains == "system":
+        return part  # type: ignore[no-any-return]
+    parts = {"slice_network": system.slice_network, "scan_network": system.scan_network, stage.trains: part}
+    return System(**parts, slices_at_once=system.slices_at_once)
+
+
+def _count(examples: Examples) -> dict[str, int]:
+    labelled = int((examples.labels != UNKNOWN).any(axis=1).sum())
+    return {
+        "slices": len(examples),
+        "labelled_slices": labelled,
+        "scans": len(examples.lengths),
+        "patients": examples.patients,
+    }

@@ -1,0 +1,49 @@
+"""Trains a run stage by stage, and goes on exactly where it was stopped."""
+
+from __future__ import annotations
+
+import torch
+from lightning_fabric import Fabric
+
+from hemoscope.networks.initial_weights import load_initial_weights
+from hemoscope.networks.system import System
+from hemoscope.training.building import new_system
+from hemoscope.training.run import Run
+from hemoscope.training.stage import Settings, StageTraining, kept_weights
+
+
+def train(run: Run, fabric: Fabric, settings: Settings) -> None:
+    """Train all stages that are not done yet.
+
+    Every stage is checked before the first one begins. A run that was stopped at any step, even killed, goes on from
+    its last checkpoint and ends with the same weights (on the same machine, with as many processes).
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)  # warns of what a GPU has no such algorithm for
+    run.check_same_split()
+    system = new_system(run.recipe)
+    checkpoint = run.checkpoint()
+    if checkpoint is not None:
+        system.load_state_dict(checkpoint["system"])
+    elif run.recipe.initial_weights != "random":
+        load_initial_weights(system.slice_network, run.recipe.initial_weights)
+    system.to(fabric.device)
+    stages = [StageTraining(run, fabric, settings, system, number) for number in range(len(run.recipe.stages))]
+    if fabric.is_global_zero:
+        run.begin()
+    fabric.barrier()
+    first = checkpoint["stage"] if checkpoint else 0
+    for number, stage in enumerate(stages[first:], first):
+        begun = checkpoint if checkpoint is not None and number == first and checkpoint["step"] else None
+        stage.train(begun, sum(one.steps for one in stages[:number]))
+    if fabric.is_global_zero:
+        run.update(state="finished")
+
+
+def trained_system(run: Run) -> System:
+    """The system of a run with the weights that training kept last; raises UsageError where there are none yet."""
+    system = new_system(run.recipe)
+    last = run.recipe.stages[-1]
+    held_out = (run.folder / f"{last.name}.best.safetensors").exists()
+    run.load_weights(system, kept_weights(last, held_out))
+    system.eval()
+    return system
