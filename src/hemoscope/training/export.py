@@ -34,7 +34,7 @@ Outputs = Mapping[str, NDArray[np.float32]]
 
 
 class SliceGraph(nn.Module):
-    """What slices.onnx holds: uint8 pictures (n, channels, side, side) to logits, features and, where there are, maps."""
+    """What slices.onnx holds: uint8 pictures (n, channels, side, side) to logits, features and maps if it has them."""
 
     def __init__(self, network: SliceNetwork) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class ScanGraph(nn.Module):
         self.network = network
         answer = network(features, logits, torch.tensor([len(features)]))
         self.names = ["scan"] if answer.scans is not None else []
-        if answer.slices is not None and not torch.equal(answer.slices, logits):  # those that only go through
+        if answer.slices is not None and answer.slices is not logits:  # those of the slice network, passed through
             self.names.append("slices")
         self.eval()
 
@@ -72,7 +72,7 @@ class ScanGraph(nn.Module):
         lengths = torch.ones_like(features[:, :1], dtype=torch.int64).sum(0)
         answer = self.network(features, logits, lengths)
         outputs = {"scan": answer.scans[0] if answer.scans is not None else None, "slices": answer.slices}
-        return tuple(outputs[name] for name in self.names)  # type: ignore[misc]
+        return tuple(outputs[name] for name in self.names)
 
 
 def export_system(
@@ -86,8 +86,8 @@ def export_system(
     """Write a bundle into a folder that is not there yet, and load it.
 
     facts: of bundle.json, `name`, `version`, `licence`, `metrics`, `provenance`; `calibration`, `context`,
-    `operating_points` and `scan_rule` where they are known. card: MODEL_CARD.md. scans: the pictures of some real scans,
-    uint8 [picture, channel, side, side], on which ONNX Runtime must agree with PyTorch; also their first picture alone.
+    `operating_points` and `scan_rule` where they are known. card: MODEL_CARD.md. scans: the pictures of real scans,
+    uint8 [picture, channel, side, side], on which ONNX Runtime must agree with PyTorch, as on their first one alone.
     Raises UsageError, and writes nothing, where it does not agree or the input does not fit the network.
     """
     _check(system, given, folder, scans)
@@ -99,7 +99,13 @@ def export_system(
         difference = _write_graphs(system, scans, written)
         (written / CARD).write_text(card)
         scan = system.scan_network
-        defaults = {"calibration": None, "context": None, "operating_points": None, "scan_rule": "max", "metrics": {}}
+        defaults: dict[str, Any] = {
+            "calibration": None,
+            "context": None,
+            "operating_points": None,
+            "scan_rule": "max",
+            "metrics": {},
+        }
         description = {
             "format": FORMAT_VERSION,
             **defaults,
@@ -158,7 +164,7 @@ def _write_graphs(system: System, scans: Sequence[Pictures], folder: Path) -> fl
 def _export(graph: SliceGraph | ScanGraph, inputs: Mapping[str, Tensor], path: Path) -> None:
     """Trace a graph that takes any number of pictures."""
     many = {name: {0: "pictures"} for name in (*inputs, *graph.names) if name != "scan"}
-    with warnings.catch_warnings(), _traceable_attention():
+    with warnings.catch_warnings(), _attention_as_onnx_has_it(graph):
         warnings.simplefilter("ignore")  # of tracing: what they warn of is found by the comparison
         torch.onnx.export(
             graph,
@@ -173,14 +179,27 @@ def _export(graph: SliceGraph | ScanGraph, inputs: Mapping[str, Tensor], path: P
 
 
 @contextmanager
-def _traceable_attention() -> Iterator[None]:
-    """Keep PyTorch from running a transformer layer as one operation, for which ONNX has no counterpart."""
-    before = torch.backends.mha.get_fastpath_enabled()
+def _attention_as_onnx_has_it(graph: nn.Module) -> Iterator[None]:
+    """Let transformer layers be traced for any number of slices.
+
+    PyTorch would run a layer as one operation that ONNX does not have; and where query, key and value are one tensor it
+    splits them by an operation whose export keeps the number of slices of the traced scan.
+    """
+
+    def apart(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(tensor.clone() for tensor in given)
+
+    fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    hooks = [
+        part.register_forward_pre_hook(apart) for part in graph.modules() if isinstance(part, nn.MultiheadAttention)
+    ]
     try:
         yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for hook in hooks:
+            hook.remove()
 
 
 def _by_pytorch(graph: SliceGraph | ScanGraph, inputs: Outputs | Mapping[str, Pictures]) -> dict[str, Any]:
