@@ -14,6 +14,7 @@ from hemoscope.cli.options import InOrder, debug_option, jobs_option
 from hemoscope.reasons import UsageError
 
 if TYPE_CHECKING:
+    from hemoscope.ct.prepare import Framing
     from hemoscope.datasets.description.table import Table
     from hemoscope.datasets.slice_store.store import SliceStore
 
@@ -99,11 +100,18 @@ def split(manifest: Path, scheme: str, seed: int, out: Path | None) -> None:
     show_default=True,
     help="Rows and columns of the stored slices; native keeps those of the files, which must then be all the same.",
 )
+@click.option(
+    "--framing",
+    type=click.Choice(("whole", "head")),
+    default="whole",
+    show_default=True,
+    help="What a stored slice shows: all of it, or the head alone, as large as it fits.",
+)
 @jobs_option
 @strict_option
 @click.option("--verify", is_flag=True, help="Compare every shard with its checksum, and do nothing else.")
 @debug_option
-def build(manifest: Path, store: Path, size: str, jobs: int, strict: bool, verify: bool) -> None:
+def build(manifest: Path, store: Path, size: str, framing: Framing, jobs: int, strict: bool, verify: bool) -> None:
     """Read every slice of the Manifest and write it to a store of HU, from which any window can be cut.
 
     A build that was stopped, even killed, goes on where it was when it is started again.
@@ -122,10 +130,12 @@ def build(manifest: Path, store: Path, size: str, jobs: int, strict: bool, verif
         return
     if size != "native" and not (size.isdecimal() and int(size) > 0):
         raise UsageError(f"--size is a number of pixels or native, not '{size}'.")
+    if size == "native" and framing == "head":
+        raise UsageError("Slices cut to the head have many sizes: give --size a number of pixels.")
     of = Manifest.read(manifest)
     try:
         with counting("Building") as progress:
-            found = build_store(of, store, None if size == "native" else int(size), jobs, progress)
+            found = build_store(of, store, None if size == "native" else int(size), jobs, progress, framing)
     except KeyboardInterrupt:
         say(screen, f"What is done stays in {store}: the same command goes on from there.")
         raise

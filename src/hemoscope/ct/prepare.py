@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ SMALLEST_CROP_MM = 130.0
 SMALLEST_CROP_FRACTION = 0.55
 CROP_MARGIN = 1.06  # the crop is a little larger than the head
 
+Framing = Literal["whole", "head"]
 Pixel = TypeVar("Pixel", np.int16, np.uint8)
 
 
@@ -69,14 +70,14 @@ def head_crop(hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | Non
     )
 
 
-def cut(hu: NDArray[np.int16], crop: Crop, fill: int = AIR_HU) -> NDArray[np.int16]:
-    """Cut a crop out of a slice; what lies outside the picture is air."""
-    rows, columns = hu.shape
-    part = np.full((crop.height, crop.width), fill, np.int16)
+def cut(pixels: NDArray[Pixel], crop: Crop) -> NDArray[Pixel]:
+    """Cut a crop out of a slice, HU or grey levels; what lies outside the picture is air, or black."""
+    rows, columns = pixels.shape
+    part = np.full((crop.height, crop.width), AIR_HU if pixels.dtype == np.int16 else 0, pixels.dtype)
     row0, row1 = max(crop.top, 0), min(crop.top + crop.height, rows)
     col0, col1 = max(crop.left, 0), min(crop.left + crop.width, columns)
     if row0 < row1 and col0 < col1:
-        part[row0 - crop.top : row1 - crop.top, col0 - crop.left : col1 - crop.left] = hu[row0:row1, col0:col1]
+        part[row0 - crop.top : row1 - crop.top, col0 - crop.left : col1 - crop.left] = pixels[row0:row1, col0:col1]
     return part
 
 
@@ -115,6 +116,24 @@ def fit_square(
     top, left = (size - height) // 2, (size - width) // 2
     square[top : top + height, left : left + width] = resized
     return square, (row_mm * rows / height, column_mm * columns / width) if spacing_mm else None
+
+
+def frame_slice(
+    pixels: NDArray[Pixel],
+    hu: NDArray[np.int16],
+    spacing_mm: tuple[float, float] | None,
+    size: int,
+    framing: Framing,
+) -> tuple[NDArray[Pixel], tuple[float, float] | None, Crop]:
+    """Fit a slice, whole or cut to the head, to [size, size]: (the square, its new spacing, the part that it shows).
+
+    pixels: HU or grey levels [row, column]; hu: the same slice in HU, in which the head is looked for.
+    """
+    rows, columns = hu.shape
+    crop = square_crop((rows, columns), spacing_mm) if framing == "whole" else head_crop(hu, spacing_mm)
+    part = pixels if framing == "whole" else cut(pixels, crop)
+    square, new_spacing_mm = fit_square(part, spacing_mm, size)
+    return square, new_spacing_mm, crop
 
 
 def to_channels(hu: NDArray[np.int16], windows: Sequence[Window], grey: NDArray[np.uint8]) -> None:
@@ -167,12 +186,12 @@ class NetworkInput:
     size: int
     windows: tuple[Window, ...]
     neighbours: int = 0
-    framing: Literal["whole", "head"] = "whole"
+    framing: Framing = "whole"
     maximum_slices: int = 1
     maximum_pixels: int = 1
 
     def __post_init__(self) -> None:
-        if self.framing not in ("whole", "head"):
+        if self.framing not in get_args(Framing):
             raise ValueError(f"a slice is framed as 'whole' or 'head', not '{self.framing}'")
         if not self.windows or self.neighbours < 0 or min(self.maximum_slices, self.maximum_pixels) < 1:
             raise ValueError("it needs a window, neighbours from 0 and a maximum filter from 1")
@@ -211,12 +230,7 @@ class NetworkInput:
         self, hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | None
     ) -> tuple[NDArray[np.uint8], Crop]:
         """Show a slice, HU [row, column]: (grey levels [window, size, size], the part of the slice that they show)."""
-        if self.framing == "head":
-            crop = head_crop(hu, pixel_spacing_mm)
-            square, _ = fit_square(cut(hu, crop), pixel_spacing_mm, self.size)
-        else:
-            crop = square_crop(hu.shape, pixel_spacing_mm)
-            square, _ = fit_square(hu, pixel_spacing_mm, self.size)
+        square, _, crop = frame_slice(hu, hu, pixel_spacing_mm, self.size, self.framing)
         grey = np.empty((len(self.windows), self.size, self.size), np.uint8)
         to_channels(square, self.windows, grey)
         return grey, crop

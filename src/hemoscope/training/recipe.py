@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from hemoscope.ct.prepare import Framing
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.augment.sets import Augmentation, OneOfFour, augmentation_from
 from hemoscope.findings import FINDING_NAMES
@@ -27,12 +28,14 @@ class Part(BaseModel):
 class Input(Part):
     """How slices become pictures; export writes the same into the bundle.
 
-    size: rows and columns, those of the slice store. windows: level/width in HU, a channel each. neighbours: slices
-    either side that are further channels. maximum_filter: over so many slices and so many pixels (Patel 2019, III-C).
+    size, framing: those of the slice store: rows and columns, the whole slice or cut to the head. windows: level/width
+    in HU, a channel each. neighbours: slices either side that are further channels. maximum_filter: over so many slices
+    and so many pixels (Patel 2019, III-C).
     """
 
     size: PositiveInt
     windows: Annotated[tuple[str, ...], Field(min_length=1)]
+    framing: Framing = "whole"
     neighbours: Annotated[int, Field(ge=0)] = 0
     maximum_filter: tuple[PositiveInt, PositiveInt] = (1, 1)
 

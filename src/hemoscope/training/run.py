@@ -145,12 +145,13 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def check_store(store: SliceStore, recipe: Recipe) -> None:
     """Raise UsageError where the slices of the store are not of the size that the recipe wants."""
-    size = recipe.input.size
-    if store.shape != (size, size):
-        rows, columns = store.shape
+    size, framing = recipe.input.size, recipe.input.framing
+    rows, columns = store.shape
+    if (rows, columns, store.framing) != (size, size, framing):
         raise UsageError(
-            f"The recipe {recipe.name} takes slices of {size} x {size}; {store.folder} has {rows} x {columns}: "
-            f"build one with `hemoscope dataset build --size {size}`, or change input.size."
+            f"The recipe {recipe.name} takes slices of {size} x {size}, framing {framing}; those of {store.folder} are "
+            f"{rows} x {columns}, framing {store.framing}: build a store with `hemoscope dataset build --size {size} "
+            f"--framing {framing}`, or change `input`."
         )
 
 
@@ -185,4 +186,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-

@@ -212,7 +212,7 @@ def test_a_folder_with_something_else_is_refused_untouched(examples: Path, tmp_p
     assert "holds no slice store" in refusal(manifest, tmp_path)
     build(manifest, tmp_path / "store")
     before = contents(tmp_path / "store")
-    assert "another size (256)" in refusal(manifest, tmp_path / "store", size=128)
+    assert "size or framing (256, whole)" in refusal(manifest, tmp_path / "store", size=128)
     assert "another Manifest" in refusal(ge_manifest(examples), tmp_path / "store")
     assert contents(tmp_path / "store") == before and (tmp_path / "mine.txt").exists()
 

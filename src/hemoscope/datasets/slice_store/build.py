@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hemoscope.ct.dicom_file import MAX_ROWS_OR_COLUMNS
+from hemoscope.ct.prepare import Framing
 from hemoscope.ct.windows import Window
 from hemoscope.datasets.collection import OnProgress
 from hemoscope.datasets.manifest import Manifest
@@ -47,24 +48,32 @@ INDEX_SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
-def build_store(manifest: Manifest, folder: Path, size: int | None, jobs: int, on_progress: OnProgress) -> list[Found]:
+def build_store(
+    manifest: Manifest,
+    folder: Path,
+    size: int | None,
+    jobs: int,
+    on_progress: OnProgress,
+    framing: Framing = "whole",
+) -> list[Found]:
     """Write the slices of a Manifest to a store of [size, size] HU, None keeps their own size; returns what was wrong.
 
     A build that was stopped at any point, even killed, goes on where it was. Slices that cannot be read are left out.
-    jobs: processes; the calling script needs `if __name__ == "__main__"` where there are several. on_progress: called
+    framing: the whole slice, or cut to the head, in which its scale is about the same in children and adults. jobs:
+    processes; the calling script needs `if __name__ == "__main__"` where there are several. on_progress: called
     with (slices done, slices in all). Raises UsageError when the folder is something else, in use or not writable, when
     the root of a dataset is not there, and when no slice can be read.
     """
     if size is not None and not SMALLEST_SIDE <= size <= MAX_ROWS_OR_COLUMNS:
         limits = f"{SMALLEST_SIDE} to {MAX_ROWS_OR_COLUMNS}"
         raise UsageError(f"The slices of a store have {limits} rows and columns, not {size}.")
-    plan = plan_store(manifest, size, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
+    plan = plan_store(manifest, size, framing, SHARD_BYTES // (2 * (size or NATIVE_SIDE) ** 2))
     _check_roots(manifest, plan)
     try:
         with claimed(folder):
             finished = (folder / FACTS).exists()
             try:
-                form = settle(manifest, plan, folder, size)
+                form = settle(manifest, plan, folder, size, framing)
                 shards = _build_shards(manifest, plan, folder, form, jobs, on_progress)
                 _check_any_slice(manifest, plan, shards)
             except UselessStoreError:
@@ -144,6 +153,7 @@ def _finish(manifest: Manifest, plan: Plan, folder: Path, form: SliceForm, shard
         "plan": plan.digest,
         "rows": form.shape[0],
         "columns": form.shape[1],
+        "framing": form.framing,
         "slices": len(table),
         "index_sha256": hashlib.sha256(index).hexdigest(),
         "files": [asdict(one) for one in files],

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hemoscope.ct.pixels import Decoder
+from hemoscope.ct.prepare import Framing
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.plan import Plan
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, read_slices, slice_sources
@@ -43,19 +44,20 @@ def claimed(folder: Path) -> Iterator[None]:
         yield
 
 
-def settle(manifest: Manifest, plan: Plan, folder: Path, size: int | None) -> SliceForm:
+def settle(manifest: Manifest, plan: Plan, folder: Path, size: int | None, framing: Framing) -> SliceForm:
     """Write down what the folder will hold, or raise UsageError where an earlier build settled something else."""
     for unfinished in (*folder.glob(".*.json.*"), *folder.glob(".*.parquet.*"), *(folder / SHARDS).glob(".*")):
         unfinished.unlink()
     try:
         begun = json.loads((folder / PLAN).read_bytes())
         if (begun["format"], begun["plan"]) != (FORMAT, plan.digest):
-            sentence = f"{folder} is the slice store of another Manifest, or of another size ({begun['size']})"
+            kept = f"{begun['size']}, {begun['framing']}"
+            sentence = f"{folder} is the slice store of another Manifest, or of another size or framing ({kept})"
             raise UsageError(f"{sentence}; give a new folder, or delete it.")
-        return SliceForm(size, (int(begun["rows"]), int(begun["columns"])), begun.get("first"))
+        return SliceForm(size, (int(begun["rows"]), int(begun["columns"])), framing, begun.get("first"))
     except FileNotFoundError:
-        form = SliceForm(size, (size, size)) if size else _native_form(manifest, plan)
-    facts = {"format": FORMAT, "plan": plan.digest, "size": size or "native",
+        form = SliceForm(size, (size, size), framing) if size else _native_form(manifest, plan)
+    facts = {"format": FORMAT, "plan": plan.digest, "size": size or "native", "framing": framing,
              "rows": form.shape[0], "columns": form.shape[1]}  # fmt: skip
     facts |= {"first": form.first} if form.first else {}
     write_whole(folder / PLAN, json.dumps(facts, indent=2).encode())
@@ -79,6 +81,6 @@ def _native_form(manifest: Manifest, plan: Plan) -> SliceForm:
             ((_, read),) = read_slices([source], decoder)
             if isinstance(read, SlicePixels):
                 rows, columns = read.pixels.shape
-                return SliceForm(None, (rows, columns), source.name)
+                return SliceForm(None, (rows, columns), first=source.name)
             why = why or read.sentence
     raise UsageError(f"None of the {len(plan.rows):,} slices of the Manifest can be read. The first: {why}")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hemoscope.ct.prepare import Framing
 from hemoscope.datasets.manifest import Manifest
 
 # What a store holds depends on these columns, and on the names of slices and scans; labels may change.
@@ -31,7 +32,7 @@ class Plan:
     digest: str
 
 
-def plan_store(manifest: Manifest, size: int | None, shard_slices: int) -> Plan:
+def plan_store(manifest: Manifest, size: int | None, framing: Framing, shard_slices: int) -> Plan:
     """Plan a store; rows without a file are left out. shard_slices: more are in a shard only when one scan has more."""
     rows = np.flatnonzero(manifest.table["path"].is_valid())
     keys = manifest.keys.take(pa.array(rows)).dictionary_encode().indices.to_numpy()
@@ -44,7 +45,7 @@ def plan_store(manifest: Manifest, size: int | None, shard_slices: int) -> Plan:
     order = np.lexsort((rows, slices, scans))  # scans in the order in which they first come
     rows = rows[order]
     shards = tuple(_shards(np.bincount(scans[order]), shard_slices))
-    return Plan(rows, shards, repeated, _digest(manifest, rows, size, shard_slices))
+    return Plan(rows, shards, repeated, _digest(manifest, rows, f"{size} {framing} {shard_slices}"))
 
 
 def _shards(counts: NDArray[np.int64], shard_slices: int) -> Iterator[tuple[int, int]]:
@@ -59,9 +60,8 @@ def _shards(counts: NDArray[np.int64], shard_slices: int) -> Iterator[tuple[int,
         yield start, end
 
 
-def _digest(manifest: Manifest, rows: NDArray[np.int64], size: int | None, shard_slices: int) -> str:
+def _digest(manifest: Manifest, rows: NDArray[np.int64], settings: str) -> str:
     chosen = manifest.take(rows)
     columns = [chosen.keys, chosen.scans, *(chosen.table[name].cast(pa.string()) for name in READ_COLUMNS)]
     lines = pc.binary_join_element_wise(*columns, "\t", null_handling="replace", null_replacement="")
-    settings = f"{size} {shard_slices}\n"
-    return hashlib.sha256((settings + "\n".join(lines.to_pylist())).encode()).hexdigest()
+    return hashlib.sha256((f"{settings}\n" + "\n".join(lines.to_pylist())).encode()).hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.ct.pixels import Decoder
-from hemoscope.ct.prepare import fit_square
+from hemoscope.ct.prepare import Framing, frame_slice
 from hemoscope.ct.windows import from_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.problems import Problem
@@ -34,11 +34,13 @@ class UselessStoreError(UsageError):
 class SliceForm:
     """How the slices are stored: made squares of `size`, or as they are (None), which must then all have `shape`.
 
-    shape: (rows, columns). first: name of the file that a shape of slices as they are was taken from.
+    shape: (rows, columns). framing: of squares, the whole slice or cut to the head. first: name of the file that the
+    shape of slices as they are was taken from.
     """
 
     size: int | None
     shape: tuple[int, int]
+    framing: Framing = "whole"
     first: str | None = None
 
 
@@ -113,7 +115,7 @@ def write_shard(task: ShardTask) -> Shard:
                 continue
             if task.form.size is None and read.pixels.shape != task.form.shape:
                 raise _other_shape(task.sources[place], read, task.form)
-            _take(shard, pixels, place, read, task.form.size)
+            _take(shard, pixels, place, read, task.form)
     shard.slices.sort(key=lambda one: one.place)
     for kind, slices in pixels.items():
         if slices:
@@ -186,13 +188,13 @@ def _system_error(source: SliceSource, error: HemoscopeError) -> OSError | None:
     return None
 
 
-def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read: SlicePixels, size: int | None) -> None:
+def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read: SlicePixels, form: SliceForm) -> None:
     square: NDArray[Any] = read.pixels
     spacing = read.spacing_mm
-    if size is not None:
-        square, spacing = fit_square(square, spacing, size)
+    if form.size is not None:
+        square, spacing, _ = frame_slice(square, _hu(square, read), spacing, form.size, form.framing)
     kind = "hu" if square.dtype == np.int16 else "grey"
-    own = dhash(from_grey(square, read.window) if kind == "grey" and read.window else square)
+    own = dhash(_hu(square, read))
     rows, columns = read.pixels.shape
     slice_ = ShardSlice(
         place=place,
@@ -207,6 +209,10 @@ def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read:
     )
     shard.slices.append(slice_)
     pixels[kind].append(np.ascontiguousarray(square, KINDS[kind]))
+
+
+def _hu(pixels: NDArray[Any], read: SlicePixels) -> NDArray[np.int16]:
+    return from_grey(pixels, read.window) if pixels.dtype == np.uint8 and read.window else pixels
 
 
 def _write_npy(path: Path, slices: Sequence[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, int]) -> ShardFile:

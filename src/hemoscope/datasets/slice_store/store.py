@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hemoscope.ct.prepare import to_channels
+from hemoscope.ct.prepare import Framing, to_channels
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.shard import KINDS, SHARDS, ShardFile
@@ -39,14 +39,15 @@ Indices = Sequence[int] | NDArray[np.integer[Any]]
 class SliceStore:
     """The slices of a Manifest as [row, column] of one size, numbered from 0 scan by scan, foot to head.
 
-    shape: (rows, columns) of every slice. bytes: of all shards. A copy that is sent to another process opens the folder
-    anew.
+    shape: (rows, columns) of every slice. framing: what they show, the whole slice or the head. bytes: of all shards.
+    A copy that is sent to another process opens the folder anew.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
         """Use `SliceStore.open`."""
         self.folder = folder
         self.shape = (int(facts["rows"]), int(facts["columns"]))
+        self.framing: Framing = facts["framing"]
         self._files = [ShardFile(**one) for one in facts["files"]]
         self._index_sha256 = facts["index_sha256"]
         self.bytes = sum(one.bytes for one in self._files)
