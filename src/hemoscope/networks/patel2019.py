@@ -14,8 +14,9 @@ What the text leaves open, and what is chosen here:
   64 three.
 - "The number of filters is doubled before each pooling operation": read to the letter, so that of the two convolutions
   of a unit the second doubles. (VGG doubles after the pooling.) The sixth unit's one convolution doubles too.
-- Filters of the first layer: Figure 2 prints them, its text does not. 16, since with 32 the activations alone of a scan
-  of 450 thin slices, filtered to 225, would exceed the 12 GB of the authors' Titan X (benchmarks/patel_memory.py).
+- Filters of the first layer: Figure 2 prints them, its text does not. 16, since with 32 PyTorch would keep 14.7 GB of
+  activations for a scan of 450 thin slices, filtered to 225, and the authors' Titan X has 12
+  (benchmarks/patel_memory.py: 5.2 GB for 160 pairs with 16).
 - Width of the first dense layer: 512, as the second's. ReLU after both. The last dense layer of III-C.1, before which
   there is dropout, is the one with the softmax over a slice's two classes.
 - Initial weights of the CNN: He et al. 2015 (Glorot's, which the paper has in the LSTM, fade over eleven ReLU layers).
