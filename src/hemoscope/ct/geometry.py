@@ -54,7 +54,7 @@ class Plane:
         """The unit normal that points from foot to head."""
         (x, y, z), (u, v, w) = self.along_row, self.along_column
         normal = np.array([y * w - z * v, z * u - x * w, x * v - y * u])  # np.cross takes several times as long
-        normal /= np.linalg.norm(normal)
+        normal = normal / np.linalg.norm(normal)
         return normal if normal[2] >= 0 else -normal
 
     @cached_property
