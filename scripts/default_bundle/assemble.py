@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import torch
-from calibrate import LABELS, NAMES, SCAN_TARGETS, SLICE_TARGETS, Fit, cross_fitted, fit
+from calibrate import SETTINGS, WHOLE_SCANS
 from collections_table import FOLDS, SIZE, read_collections
 from dicom_series import dicom_logits
 from model_card import model_card
@@ -27,6 +27,15 @@ from network import SliceNetwork
 
 from hemoscope.ct.prepare import NETWORK_WINDOW
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.training.calibrate import (
+    LABELS,
+    NAMES,
+    SCAN_TARGETS,
+    SLICE_TARGETS,
+    cross_fitted,
+    fit,
+    operating_points,
+)
 
 VERSION = "0.1.0"
 CROSSVALIDATION = Path(__file__).parent / "crossvalidation.csv"
@@ -78,32 +87,6 @@ def export(weights: Path, out: Path, prepared: np.ndarray) -> None:
         assert difference < LARGEST_DIFFERENCE * max(1, np.abs(expected[1]).max()), difference
 
 
-def operating_points(fitted: Fit, slices: pd.DataFrame, scans: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Thresholds of the bundle; sensitivity and specificity are the cross-fitted ones of whole scans with labels."""
-
-    def point(table: pd.DataFrame, call: str, threshold: float) -> dict[str, float]:
-        table = table[table["source"].isin(("physionet", "rsna_series")) & (table["label_any"] >= 0)]
-        called, truth = table[call], table["label_any"] == 1
-        return {
-            "threshold": threshold,  # not rounded: it lies on the probability of a scan, which would change sides
-            "sensitivity": round(float(called[truth].mean()), 3),
-            "specificity": round(float((~called[~truth]).mean()), 3),
-            "positives": int(truth.sum()),
-            "negatives": int((~truth).sum()),
-        }
-
-    return {
-        kind: {
-            name: point(table, f"{name}_call", threshold)
-            for name, threshold in zip(("sensitive", "specific"), pair, strict=True)
-        }
-        for kind, table, pair in (
-            ("scan", scans, fitted.scan_thresholds),
-            ("slice", slices, fitted.slice_thresholds),
-        )
-    }
-
-
 def main(root: Path, runs: Path, out: Path) -> None:
     """Write bundle.json, model.onnx and MODEL_CARD.md into `out`."""
     out.mkdir(parents=True, exist_ok=True)
@@ -111,9 +94,9 @@ def main(root: Path, runs: Path, out: Path) -> None:
     table.to_csv(CROSSVALIDATION, index=False)
     export(runs / "all.pt", out / "model.onnx", np.load(runs / "prepared.npy", mmap_mode="r"))
     folds = table[table["run"].str.startswith("fold")]
-    fitted = fit(folds)
-    slices, scans = cross_fitted(folds)
-    points = operating_points(fitted, slices, scans)
+    fitted = fit(folds, SETTINGS)
+    measured = (part[part["source"].isin(WHOLE_SCANS)] for part in cross_fitted(folds, SETTINGS))
+    points = operating_points(fitted, *measured)
     card, metrics = model_card(table)
     (out / "MODEL_CARD.md").write_text(card)
     facts = {

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import torch
-from calibrate import LABELS, NAMES
 from collections_table import SIZE, read_collections
 from network import SliceNetwork
 from train import predict
 
 from hemoscope import read_scan
 from hemoscope.ct.prepare import prepare_slice
+from hemoscope.training.calibrate import LABELS, NAMES
 
 
 def dicom_logits(root: Path, runs: Path) -> pd.DataFrame:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from calibrate import LABELS, SCAN_TARGETS, SLICE_TARGETS, apply, cross_fitted, fit
-from measure import auc, clustered_proportion, patients, proportion
+from calibrate import SETTINGS
 
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.training.calibrate import LABELS, SCAN_TARGETS, SLICE_TARGETS, apply, cross_fitted, fit
+from hemoscope.training.measure import auc, clustered_proportion, patients, proportion
 
 SOURCES = {
     "physionet": "PhysioNet CT-ICH",
@@ -116,7 +117,7 @@ def left_out(table: pd.DataFrame, slices: pd.DataFrame) -> tuple[str, dict[str, 
     rows, metrics = [], {}
     for run in sorted(run for run in table["run"].unique() if run.startswith("without")):
         rows_of_run = table[table["run"] == run]
-        unseen, _ = apply(rows_of_run, fit(folds[~folds["source"].isin(rows_of_run["source"])]))
+        unseen, _ = apply(rows_of_run, fit(folds[~folds["source"].isin(rows_of_run["source"])], SETTINGS))
         for source, part in unseen.groupby("source"):
             seen = slices[slices["source"] == source]
             part = part[part["scan"].isin(seen["scan"])]  # without the patients of examples/
@@ -175,10 +176,10 @@ def errors(scans: pd.DataFrame) -> str:
 def model_card(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """The card, and its main figures for bundle.json. table: crossvalidation.csv."""
     folds = table[table["run"].str.startswith("fold")]
-    slices, scans = cross_fitted(folds)
+    slices, scans = cross_fitted(folds, SETTINGS)
     slice_aucs, scan_aucs, metrics = auc_tables(slices, scans)
     unseen, unseen_metrics = left_out(table, slices)
-    fitted = fit(folds)
+    fitted = fit(folds, SETTINGS)
     text = TEXT.read_text().format(
         slice_aucs=slice_aucs,
         scan_aucs=scan_aucs,

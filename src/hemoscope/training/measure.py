@@ -36,8 +36,9 @@ def auc(table: pd.DataFrame, finding: str) -> str:
 
 
 def _one_hot(patients: pd.Series) -> np.ndarray:
-    codes, _ = pd.factorize(patients)
-    return codes[None, :] == np.arange(codes.max() + 1)[:, None]
+    codes = np.asarray(pd.factorize(patients)[0])
+    of_patient: np.ndarray = codes[None, :] == np.arange(codes.max() + 1)[:, None]
+    return of_patient
 
 
 def proportion(hits: int, count: int) -> str:

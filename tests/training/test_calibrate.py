@@ -1,0 +1,124 @@
+"""Context, calibration, thresholds and their intervals, against hand-made cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas", reason="needs pip install hemoscope[evaluate]")
+pytest.importorskip("scipy", reason="needs pip install hemoscope[evaluate]")
+pytest.importorskip("sklearn", reason="needs pip install hemoscope[evaluate]")
+
+from hemoscope.detector.bundle import _calibration  # noqa: E402
+from hemoscope.findings import ANY  # noqa: E402
+from hemoscope.training import calibrate, measure  # noqa: E402
+
+
+ONE_SIGMA = calibrate.Settings(sigmas_mm=(4.0,))
+
+
+def collection() -> Any:
+    """40 scans of 12 slices; every other one has blood in two neighbouring slices, by logits that overlap."""
+    random = np.random.default_rng(3)
+    rows = []
+    for scan in range(40):
+        for number in range(12):
+            blood = int(scan % 2 == 0 and number in (5, 6))
+            logits = random.normal(2.0 * blood - 1.0, 1.0, len(calibrate.NAMES))
+            row = {"run": f"fold{scan % 4}", "source": "physionet", "patient": str(scan), "scan": str(scan)}
+            row |= {"slice": number, "position_mm": np.nan, **dict(zip(calibrate.NAMES, logits, strict=True))}
+            rows.append(row | dict.fromkeys(calibrate.LABELS, blood))
+    return pd.DataFrame(rows)
+
+
+def test_thresholds_reach_their_targets_on_what_they_are_fitted_on() -> None:
+    table = collection()
+    fitted = calibrate.fit(table)
+    for part, targets in zip(
+        calibrate.apply(table, fitted), (calibrate.SLICE_TARGETS, calibrate.SCAN_TARGETS), strict=True
+    ):
+        blood = part["label_any"] == 1
+        assert part[blood]["sensitive_call"].mean() >= targets[0]
+        assert (~part[~blood]["specific_call"]).mean() >= targets[1]
+
+
+def test_slices_are_called_by_themselves() -> None:
+    """As detection does with `--independent`: a slice's call does not change when its neighbours are taken away."""
+    table = collection()
+    fitted = calibrate.fit(table)
+    assert fitted.calibration.context.sigma_mm > 1  # neighbours count in this collection
+    together, _ = calibrate.apply(table, fitted)
+    alone, _ = calibrate.apply(table.assign(scan=table["scan"] + "-" + table["slice"].astype(str)), fitted)
+    calls, keys = ["sensitive_call", "specific_call"], ["patient", "slice"]
+    assert together.sort_values(keys)[calls].equals(alone.sort_values(keys)[calls].set_index(together.index))
+    assert not np.allclose(together.sort_values(keys)["any"], alone.sort_values(keys)["any"])
+
+
+def test_an_interval_of_all_or_none_is_that_of_the_patients() -> None:
+    patients = pd.Series(np.repeat(["a", "b", "c", "d", "e"], 20))
+    hit = pd.Series([True] * 100)
+    assert measure.clustered_proportion(hit, patients) == "100/100, 1.00 (0.48-1.00)"  # 0.025 ** (1 / 5)
+    assert measure.clustered_proportion(~hit, patients) == "0/100, 0.00 (0.00-0.52)"
+
+
+def test_no_auc_of_one_class() -> None:
+    table = pd.DataFrame({"patient": ["a", "b"], "any": [0.2, 0.9], "label_any": [1, 1]})
+    for part in (table, table[:0]):
+        assert measure.auc(part, "any") == "one class only"
+    assert measure.auc(table.assign(label_any=[0, 1]), "any").startswith("1.000")
+
+
+def test_a_finding_that_is_not_scored_is_left_alone() -> None:
+    table = collection().assign(epidural=np.nan)
+    fitted = calibrate.fit(table, ONE_SIGMA)
+    assert (fitted.calibration.slice.slope[0], fitted.calibration.slice.intercept[0]) == (1.0, 0.0)
+    slices, scans = calibrate.apply(table, fitted)
+    assert slices["epidural"].isna().all() and scans["epidural"].isna().all()
+    assert slices["any"].notna().all() and scans["any"].notna().all()
+
+
+def test_logits_of_a_network_over_the_scan_are_what_scans_are_calibrated_on() -> None:
+    """Here they tell scans apart and the slices do not."""
+    random = np.random.default_rng(5)
+    table = collection()
+    table[calibrate.NAMES] = random.normal(size=(len(table), 6))
+    bleeds = table.groupby("scan")["label_any"].transform("max")
+    table = table.assign(**dict.fromkeys(calibrate.SCAN_NAMES, 6.0 * bleeds - 3.0))
+    settings = calibrate.Settings(sigmas_mm=())
+    fitted = calibrate.fit(table, settings)
+    assert fitted.calibration.context is None
+    _, scans = calibrate.apply(table, fitted)
+    assert (scans["any"] > 0.9).eq(scans["label_any"] == 1).all()
+
+
+def test_labels_of_scans_need_not_follow_from_their_slices() -> None:
+    """Scans of which no slice is labelled."""
+    table = collection()
+    of_scan = table.groupby("scan")["label_any"].transform("max")
+    table = table.assign(**dict.fromkeys(calibrate.SCAN_LABELS, of_scan))
+    known = calibrate.fit(table, ONE_SIGMA)
+    unlabelled = table["patient"].astype(int) >= 20
+    table.loc[unlabelled, calibrate.LABELS] = -1
+    fitted = calibrate.fit(table, ONE_SIGMA)
+    assert fitted.calibration.scan.slope[ANY] == pytest.approx(known.calibration.scan.slope[ANY], rel=0.5)
+    _, scans = calibrate.apply(table, fitted)
+    assert (scans["label_any"] >= 0).all() and scans["label_any"].sum() == 20
+
+
+def test_what_is_fitted_is_what_a_bundle_reads() -> None:
+    fitted = calibrate.fit(collection(), ONE_SIGMA)
+    assert _calibration(fitted.facts(calibrate.NAMES)) == fitted.calibration
+
+
+def test_operating_points_are_measured_where_they_were_not_fitted() -> None:
+    table = collection()
+    fitted = calibrate.fit(table, ONE_SIGMA)
+    slices, scans = calibrate.cross_fitted(table, ONE_SIGMA)
+    points = calibrate.operating_points(fitted, slices, scans)
+    assert points["scan"]["sensitive"]["threshold"] == fitted.scan_thresholds[0]
+    assert (points["scan"]["specific"]["positives"], points["scan"]["specific"]["negatives"]) == (20, 20)
+    assert (points["slice"]["specific"]["positives"], points["slice"]["specific"]["negatives"]) == (40, 440)
+    called = slices[slices["label_any"] == 0]["specific_call"]
+    assert points["slice"]["specific"]["specificity"] == pytest.approx(1 - called.mean(), abs=0.001)
