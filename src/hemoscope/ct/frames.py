@@ -38,7 +38,7 @@ TAGS, OBJECT_TAGS, GROUP_TAGS = (
 )
 KEPT_TAGS = TAGS | OBJECT_TAGS | GROUP_TAGS
 # What reading a slice by itself takes: whether it is one, its pixels, and how they lie in the patient.
-SLICE_TAGS = frozenset(map(tag_for_keyword, SLICE_KEYWORDS)) | OBJECT_TAGS | GROUP_TAGS
+SLICE_TAGS = frozenset(filter(None, (*map(tag_for_keyword, SLICE_KEYWORDS), *OBJECT_TAGS, *GROUP_TAGS)))
 MALFORMED = (
     ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError, KeyError, OverflowError, struct.error,
     BytesLengthException,

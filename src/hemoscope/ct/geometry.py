@@ -53,8 +53,9 @@ class Plane:
     def normal(self) -> NDArray[np.float64]:
         """The unit normal that points from foot to head."""
         (x, y, z), (u, v, w) = self.along_row, self.along_column
-        normal = np.array([y * w - z * v, z * u - x * w, x * v - y * u])  # np.cross takes several times as long
-        normal = normal / np.linalg.norm(normal)
+        # np.cross takes several times as long
+        normal: NDArray[np.float64] = np.array([y * w - z * v, z * u - x * w, x * v - y * u], np.float64)
+        normal /= np.linalg.norm(normal)
         return normal if normal[2] >= 0 else -normal
 
     @cached_property
