@@ -15,7 +15,6 @@ from hemoscope.detector.bundle import _calibration  # noqa: E402
 from hemoscope.findings import ANY  # noqa: E402
 from hemoscope.training import calibrate, measure  # noqa: E402
 
-
 ONE_SIGMA = calibrate.Settings(sigmas_mm=(4.0,))
 
 

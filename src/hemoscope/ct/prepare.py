@@ -70,14 +70,14 @@ def head_crop(hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | Non
     )
 
 
-def cut(pixels: NDArray[Pixel], crop: Crop) -> NDArray[Pixel]:
-    """Cut a crop out of a slice, HU or grey levels; what lies outside the picture is air, or black."""
-    rows, columns = pixels.shape
-    part = np.full((crop.height, crop.width), AIR_HU if pixels.dtype == np.int16 else 0, pixels.dtype)
+def cut(hu: NDArray[np.int16], crop: Crop) -> NDArray[np.int16]:
+    """Cut a crop out of a slice; what lies outside the picture is air."""
+    rows, columns = hu.shape
+    part = np.full((crop.height, crop.width), AIR_HU, np.int16)
     row0, row1 = max(crop.top, 0), min(crop.top + crop.height, rows)
     col0, col1 = max(crop.left, 0), min(crop.left + crop.width, columns)
     if row0 < row1 and col0 < col1:
-        part[row0 - crop.top : row1 - crop.top, col0 - crop.left : col1 - crop.left] = pixels[row0:row1, col0:col1]
+        part[row0 - crop.top : row1 - crop.top, col0 - crop.left : col1 - crop.left] = hu[row0:row1, col0:col1]
     return part
 
 
@@ -119,19 +119,15 @@ def fit_square(
 
 
 def frame_slice(
-    pixels: NDArray[Pixel],
-    hu: NDArray[np.int16],
-    spacing_mm: tuple[float, float] | None,
-    size: int,
-    framing: Framing,
-) -> tuple[NDArray[Pixel], tuple[float, float] | None, Crop]:
+    hu: NDArray[np.int16], spacing_mm: tuple[float, float] | None, size: int, framing: Framing
+) -> tuple[NDArray[np.int16], tuple[float, float] | None, Crop]:
     """Fit a slice, whole or cut to the head, to [size, size]: (the square, its new spacing, the part that it shows).
 
-    pixels: HU or grey levels [row, column]; hu: the same slice in HU, in which the head is looked for.
+    hu: HU [row, column], also of a picture.
     """
     rows, columns = hu.shape
     crop = square_crop((rows, columns), spacing_mm) if framing == "whole" else head_crop(hu, spacing_mm)
-    part = pixels if framing == "whole" else cut(pixels, crop)
+    part = hu if framing == "whole" else cut(hu, crop)
     square, new_spacing_mm = fit_square(part, spacing_mm, size)
     return square, new_spacing_mm, crop
 
@@ -230,7 +226,7 @@ class NetworkInput:
         self, hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | None
     ) -> tuple[NDArray[np.uint8], Crop]:
         """Show a slice, HU [row, column]: (grey levels [window, size, size], the part of the slice that they show)."""
-        square, _, crop = frame_slice(hu, hu, pixel_spacing_mm, self.size, self.framing)
+        square, _, crop = frame_slice(hu, pixel_spacing_mm, self.size, self.framing)
         grey = np.empty((len(self.windows), self.size, self.size), np.uint8)
         to_channels(square, self.windows, grey)
         return grey, crop

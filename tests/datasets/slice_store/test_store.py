@@ -7,13 +7,22 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from store_examples import PICTURE_WINDOW, build, contents, ge_manifest, mixed_manifest, nifti_manifest
+from store_examples import (
+    PICTURE_WINDOW,
+    build,
+    contents,
+    ge_manifest,
+    mixed_manifest,
+    nifti_manifest,
+    picture_manifest,
+)
 
 from hemoscope import read_scan
 from hemoscope.ct.prepare import fit_square, prepare_slice
-from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL, Window, to_grey
+from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL, Window, from_grey, to_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
@@ -69,20 +78,29 @@ def test_a_nifti_volume_is_stored_foot_to_head(examples: Path, store: SliceStore
     assert (store.scan("ich/077") == expected).all()
 
 
-def test_pictures_keep_their_grey_levels_and_give_hu(manifest: Manifest, store: SliceStore, examples: Path) -> None:
-    window = Window.from_text(PICTURE_WINDOW)
+def test_pictures_are_resized_as_hu(manifest: Manifest, store: SliceStore, examples: Path) -> None:
     hu = read_scan(examples / "ge_tilted_head_series").hu
     rows = store.rows_of(manifest)[-4:]
     for row, number in zip(rows.tolist(), (12, 14, 16, 18), strict=True):
         facts = store.index.slice(row, 1).to_pylist()[0]
-        assert facts["kind"] == "grey" and facts["window"] == PICTURE_WINDOW
+        assert facts["kind"] == "hu" and facts["window"] == PICTURE_WINDOW
         assert (facts["hu_low"], facts["hu_high"]) == (0, 80)
         assert facts["row_spacing_mm"] is None
         # of the clipped slice, halved; a grey level is 80/255 HU, and rounding adds a half each time
         expected = np.clip(hu[number], 0, 80).reshape(256, 2, 256, 2).mean(axis=(1, 3))
         assert np.abs(store.hu(row) - expected).max() <= 1
-        stored = np.load(store.folder / "shards" / "00000.grey.npy")[facts["row"]]
-        assert stored.dtype == np.uint8 and (store.hu(row) == np.rint(window.low + stored * (80 / 255))).all()
+
+
+def test_pictures_of_native_size_keep_their_grey_levels_and_give_hu(examples: Path, work: Path) -> None:
+    pictures = picture_manifest(examples, work / "native pictures")
+    native, _ = build(pictures, work / "native store of pictures", size=None)
+    stored = np.load(native.folder / "shards" / "00000.grey.npy")
+    assert stored.dtype == np.uint8 and native.index["kind"].to_pylist() == ["grey"] * 4
+    for number, name in enumerate(pictures.table["path"].to_pylist()):
+        grey = cv2.imread(str(work / "native pictures" / name), cv2.IMREAD_GRAYSCALE)
+        upright = grey[::-1] if name in ("16.png", "18.png") else grey
+        assert (stored[number] == upright).all()
+        assert (native.hu(number) == from_grey(upright, Window.from_text(PICTURE_WINDOW))).all()
 
 
 def test_a_batch_holds_the_slices_in_the_order_asked_for(store: SliceStore) -> None:
@@ -190,7 +208,7 @@ def test_a_shard_that_is_cut_off_is_an_error_and_no_air(examples: Path, work: Pa
 
 def test_shards_are_plain_numpy_files(store: SliceStore) -> None:
     mapped = np.load(store.folder / "shards" / "00000.hu.npy", mmap_mode="r")
-    assert mapped.shape == (46, 256, 256) and (mapped[5] == store.hu(5)).all()
+    assert mapped.shape == (50, 256, 256) and (mapped[5] == store.hu(5)).all()
 
 
 def test_a_store_is_opened_by_text_too(store: SliceStore) -> None:

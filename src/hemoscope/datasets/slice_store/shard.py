@@ -192,7 +192,8 @@ def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read:
     square: NDArray[Any] = read.pixels
     spacing = read.spacing_mm
     if form.size is not None:
-        square, spacing, _ = frame_slice(square, _hu(square, read), spacing, form.size, form.framing)
+        # Pictures too as HU, as detection sees them: grey levels would be resized and padded to other numbers.
+        square, spacing, _ = frame_slice(_hu(square, read), spacing, form.size, form.framing)
     kind = "hu" if square.dtype == np.int16 else "grey"
     own = dhash(_hu(square, read))
     rows, columns = read.pixels.shape
