@@ -7,9 +7,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from handmade import scan_network, slice_network, write_bundle
 
-from hemoscope.detector.bundle import INSTALLED, Bundle, installed_bundles
+from hemoscope.detector.bundle import INSTALLED, Bundle, describe_input, installed_bundles, read_input
 from hemoscope.reasons import UsageError
 
 LARGEST_MB = 25
@@ -69,3 +71,64 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("not a zip")
     with pytest.raises(UsageError, match="damaged"):
         Bundle.load(tmp_path / "text.zip")
+
+
+@pytest.fixture
+def handmade(tmp_path: Path) -> Path:
+    """A bundle of format 2 with both networks."""
+    scan = scan_network(["slices", "scan"])
+    return write_bundle(tmp_path / "handmade", slice_network(np.ones((2, 1))), ("subdural", "any"), scan)
+
+
+def test_a_bundle_of_two_networks_is_read(handmade: Path, tmp_path: Path) -> None:
+    bundle = Bundle.load(handmade)
+    assert bundle.slice_findings == bundle.scan_findings == ("subdural", "any")
+    assert bundle.slice_network == (handmade / "slices.onnx").read_bytes()
+    assert bundle.scan_network == (handmade / "scan.onnx").read_bytes()
+    assert bundle.size_bytes == len(bundle.slice_network) + len(bundle.scan_network)
+    assert not bundle.calibrated
+    assert read_input(describe_input(bundle.input)) == bundle.input
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        for file in handmade.iterdir():
+            archive.write(file, f"handmade/{file.name}")
+    assert Bundle.load(tmp_path / "bundle.zip").scan_network == bundle.scan_network
+
+
+def test_a_changed_network_over_the_scan_is_refused(handmade: Path) -> None:
+    (handmade / "scan.onnx").write_bytes(b"something else")
+    with pytest.raises(UsageError, match=r"checksum of scan\.onnx"):
+        Bundle.load(handmade)
+
+
+def test_a_network_over_the_scan_that_is_missing_is_refused(handmade: Path) -> None:
+    (handmade / "scan.onnx").unlink()
+    with pytest.raises(UsageError, match="damaged"):
+        Bundle.load(handmade)
+
+
+INPUT = {"size": 32, "windows": ["40/80"], "neighbours": 0, "framing": "whole", "maximum_filter": [1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"networks": {"slices": {"findings": ["any", "subdural"]}, "scan": None}}, "in this order"),
+        ({"networks": {"slices": {"findings": ["any", "any"]}, "scan": None}}, "in this order"),
+        ({"networks": {"slices": {"findings": []}, "scan": None}}, "in this order"),
+        ({"networks": {"slices": {"findings": ["bleed"]}, "scan": None}}, "in this order"),
+        ({"input": INPUT | {"framing": "brain"}}, "'whole' or 'head'"),
+        ({"input": INPUT | {"windows": []}}, "a window"),
+        ({"input": INPUT | {"neighbours": -1}}, "neighbours from 0"),
+        ({"input": INPUT | {"size": 33, "maximum_filter": [1, 2]}}, "no multiple"),
+        ({"scan_rule": "median"}, "scan rule 'median'"),
+        ({"calibration": dict.fromkeys(("slice", "scan"), {"any": [0, 1], "subdural": [1, 1]})}, "slope"),
+        ({"calibration": {"slice": {"any": [1.0, 0.0]}, "scan": {}}}, "no calibration of it"),
+        ({"files": {"../secret": "00"}}, "no part of a bundle"),
+        ({"context": {"sigma": 3}}, "damaged"),
+    ],
+)
+def test_a_wrong_description_of_any_system_is_refused(handmade: Path, change: dict[str, object], words: str) -> None:
+    facts = json.loads((handmade / "bundle.json").read_text())
+    (handmade / "bundle.json").write_text(json.dumps(facts | change))
+    with pytest.raises(UsageError, match=words):
+        Bundle.load(handmade)

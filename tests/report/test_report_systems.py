@@ -48,6 +48,7 @@ def test_the_report_has_dashes_the_remark_and_no_heat_maps(some: Detection) -> N
     table = page[page.index('<table class="findings">') :]
     table = table[: table.index("</table>")]
     assert table.count('<td class="number">\N{EN DASH}</td>') == 2 * 4  # probability and top slice of four findings
+    assert table.count('<div class="bar">') == 2
     assert not re.search(r"\bnan\b", page, re.IGNORECASE)
     assert "0.1%" not in table.replace("&lt;", "<")
     assert REMARK in page and "were not measured" in page and "set by the user" not in page
@@ -66,7 +67,7 @@ def test_the_overview_has_dashes(some: Detection) -> None:
     assert record["probabilities"]["subdural"] is None and record["probabilities"]["any"] > 0.3
     assert record["remarks"] == [REMARK]
     page = html.overview([record], [], RUN, manifest(RUN, [record], {}, complete=True)).decode()
-    assert page.count("\N{EN DASH}<div") == 4
+    assert page.count("\N{EN DASH}</td>") == 4  # and no bar
 
 
 def test_the_most_suspicious_slices_do_not_need_the_subtypes(some: Detection) -> None:

@@ -108,7 +108,7 @@ def test_labels_of_scans_need_not_follow_from_their_slices() -> None:
 
 def test_what_is_fitted_is_what_a_bundle_reads() -> None:
     fitted = calibrate.fit(collection(), ONE_SIGMA)
-    assert _calibration(fitted.facts(calibrate.NAMES)) == fitted.calibration
+    assert _calibration(fitted.facts(calibrate.NAMES), calibrate.NAMES, calibrate.NAMES) == fitted.calibration
 
 
 def test_operating_points_are_measured_where_they_were_not_fitted() -> None:

@@ -102,7 +102,7 @@ class Bundle:
             scan_network=files[SCAN] if networks["scan"] else None,
             scan_findings=scan_findings,
             calibrated=facts["calibration"] is not None,
-            calibration=_calibration(facts),
+            calibration=_calibration(facts, slice_findings, scan_findings),
             scan_points=_points(points and points["scan"]),
             slice_points=_points(points and points["slice"]),
             facts=facts,
@@ -142,17 +142,21 @@ def _findings(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _calibration(facts: Mapping[str, Any]) -> Calibration:
+def _calibration(facts: Mapping[str, Any], slice_findings: Sequence[str], scan_findings: Sequence[str]) -> Calibration:
     """What is null in bundle.json changes nothing."""
     context = None if facts["context"] is None else Context(**facts["context"])
     lines = facts["calibration"]
     if lines is None:
         return Calibration(context, Platt.identity(), Platt.identity(), facts["scan_rule"])
-    return Calibration(context, _platt(lines["slice"]), _platt(lines["scan"]), facts["scan_rule"])
+    return Calibration(
+        context, _platt(lines["slice"], slice_findings), _platt(lines["scan"], scan_findings), facts["scan_rule"]
+    )
 
 
-def _platt(lines: Mapping[str, Sequence[float]]) -> Platt:
+def _platt(lines: Mapping[str, Sequence[float]], findings: Sequence[str]) -> Platt:
     """The line of each finding; those of findings that are not scored are never used."""
+    if missing := set(findings) - set(lines):
+        raise ValueError(f"it scores {sorted(missing)[0]}, but holds no calibration of it")
     slopes, intercepts = zip(*(lines.get(name, (1.0, 0.0)) for name in FINDING_NAMES), strict=True)
     return Platt(slopes, intercepts)
 

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 
 def pad(slices: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, F) of scans one after another to (B, S, F) with zeros behind each scan, and which places are slices (B, S)."""
+    """(N, F) of scans one after another to (B, S, F) with zeros behind each scan, and which are slices (B, S)."""
     if len(lengths) == 1:  # nothing to pad, whatever the length: so a scan of any length can be exported
         return slices[None], torch.ones_like(slices[None, :, 0], dtype=torch.bool)
     padded = pad_sequence(list(torch.split(slices, lengths.tolist())), batch_first=True)

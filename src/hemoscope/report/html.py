@@ -186,9 +186,9 @@ def _alike(refusals: Sequence[Json]) -> list[Json]:
     ]
 
 
-def _bar(probability: float | None) -> float:
-    """The length of a bar in percent; none for a finding that is not scored."""
-    return 0.0 if probability is None or np.isnan(probability) else 100 * probability
+def _bar(probability: float | None) -> float | None:
+    """The length of a bar in percent; None for a finding that is not scored."""
+    return None if probability is None or np.isnan(probability) else 100 * probability
 
 
 def _unit(value: float | None, unit: str) -> str:
