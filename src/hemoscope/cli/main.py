@@ -18,7 +18,7 @@ from hemoscope.cli.dataset import dataset
 from hemoscope.cli.detect import detect
 from hemoscope.cli.info import info
 from hemoscope.cli.options import Debugging, InOrder, debug_option
-from hemoscope.cli.train import predict, train
+from hemoscope.cli.train import export, networks, predict, runs, train
 from hemoscope.reasons import HemoscopeError, UsageError
 
 ALL_ANALYSED, SOME_NOT, USAGE = 0, 1, 2
@@ -56,6 +56,9 @@ cli.add_command(bundles)
 cli.add_command(dataset)
 cli.add_command(train)
 cli.add_command(predict)
+cli.add_command(export)
+cli.add_command(runs)
+cli.add_command(networks)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`hemoscope train`, `predict`, `runs` and `networks`: systems from recipes, and what they leave."""
+"""`hemoscope train`, `predict`, `export`, `runs` and `networks`: systems from recipes, and what they leave."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ PATH = click.Path(path_type=Path)
 PACKAGES = ("torch", "torchvision", "timm", "effdet", "lightning_fabric", "pydantic", "yaml", "tensorboard", "psutil")
 
 
+device_option = click.option(
+    "--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, or auto: a GPU if there is one."
+)
+
+
 def need_training_packages() -> None:
     """Raise UsageError where the packages of the extra `train` are not installed."""
     from importlib.util import find_spec
@@ -36,9 +41,7 @@ def need_training_packages() -> None:
 @click.option("--store", metavar="DIR", type=PATH, help="Its slice store, of the recipe's size.")
 @click.option("--out", metavar="DIR", type=PATH, help="The folder of the run.")
 @click.option("--resume", metavar="DIR", type=PATH, help="Go on with the run in this folder, where it was stopped.")
-@click.option(
-    "--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, or auto: a GPU if there is one."
-)
+@device_option
 @click.option("--workers", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
               help="Processes that read slices ahead of the training.")  # fmt: skip
 @click.option("--checkpoint-every", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, show_default=True,
@@ -102,9 +105,7 @@ def train(
 @click.option("--store", metavar="DIR", type=PATH, help="Instead of the slice store that it was trained on.")
 @click.option("--split", "splits", metavar="NAME", multiple=True, help="Only slices of this split; may be repeated.")
 @click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder for slices.csv and scans.csv.")
-@click.option(
-    "--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, or auto: a GPU if there is one."
-)
+@device_option
 @debug_option
 def predict(
     run: Path, manifest: Path | None, store: Path | None, splits: tuple[str, ...], out: Path, device: str
@@ -121,6 +122,74 @@ def predict(
     with counting("Predicting") as progress:
         slices, scans = predict_with(trained, splits or None, out, fabric, progress)
     say(console(), f"{slices:,} slices and {scans:,} scans are in {out}.")
+
+
+@click.command(short_help="Make a bundle of a trained run.")
+@click.argument("runs", metavar="RUN [RUN]", nargs=-1, required=True, type=PATH)
+@click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder of the bundle.")
+@click.option("--name", metavar="NAME", help="Of the bundle; without it, that of the folder.")
+@click.option("--fold", "folds", metavar="RUN", multiple=True, type=PATH, help="A run of the same recipe that held "
+              "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
+@device_option
+@debug_option
+def export(runs: tuple[Path, ...], out: Path, name: str | None, folds: tuple[Path, ...], device: str) -> None:
+    """Write a run as a bundle that `hemoscope detect --bundle` uses, without PyTorch.
+
+    Two runs of ye2019 make a cascade: bleeding or not, then the subtypes. Nothing is written where ONNX Runtime and
+    PyTorch differ by more than 1e-4.
+    """
+    need_training_packages()
+    from hemoscope.cli.progress import counting
+    from hemoscope.cli.screen import console, say
+    from hemoscope.training.bundle import export_runs
+    from hemoscope.training.run import Run
+
+    opened = [Run.open(run) for run in runs]
+    with counting("Scoring what the folds held out") as progress:
+        bundle = export_runs(
+            opened, [Run.open(fold) for fold in folds], name or out.name, out, _fabric(device)("32"), progress
+        )
+    difference = bundle.facts["largest_difference_from_pytorch"]
+    calibrated = "" if folds else " It is not calibrated: --fold gives runs to calibrate it on."
+    say(console(), f"The bundle {bundle.name} is in {out}; it differs from PyTorch by {difference:.1g}.{calibrated}")
+
+
+@click.command(short_help="List the runs in a folder, with their results.")
+@click.argument("folder", metavar="DIR", type=PATH)
+@debug_option
+def runs(folder: Path) -> None:
+    """Compare the runs in a folder: their stages, and what each gave on held-out patients."""
+    from hemoscope.cli.screen import console, plain_table, say
+    from hemoscope.training.compare_runs import COLUMNS, rows_of
+
+    rows = rows_of(folder)
+    if not rows:
+        raise UsageError(f"There is no run in {folder}.")
+    table = plain_table(*COLUMNS, right=COLUMNS[4:])
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+    say(console(), "AUC: of `any`, or of the one finding, on held-out slices and scans. Patients: trained on/held out.")
+
+
+@click.command(short_help="List the networks that a recipe may name.")
+@debug_option
+def networks() -> None:
+    """List the published systems and our own: findings, settings and parameters of each."""
+    need_training_packages()
+    import torch
+
+    from hemoscope.cli.screen import console, plain_table
+    from hemoscope.networks.catalogue import NETWORKS
+
+    table = plain_table("Network", "What it is", "Scores", "Parameters", right=("Parameters",))
+    for kind in NETWORKS.values():
+        with torch.device("meta"):  # its layers without their weights
+            system = kind.build(kind.settings())
+        parameters = sum(parameter.numel() for parameter in system.parameters())
+        findings = ", ".join(system.findings) if len(system.findings) < 6 else "six findings"
+        table.add_row(kind.name, kind.paper, findings, f"{parameters / 1e6:.1f} M")
+    console().print(table)
 
 
 def _fabric(device: str) -> Callable[[str], Fabric]:

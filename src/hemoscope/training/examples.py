@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
@@ -21,6 +23,7 @@ class Examples:
 
     rows: in the Manifest; stored: in the store; labels: int8 [slice, finding] of the slices and scan_labels of their
     scans, UNKNOWN where not known, findings as in `findings`; starts: where each scan begins, and the number of slices.
+    A slice whose place in its scan is unknown is a scan of its own.
     """
 
     manifest: Manifest
@@ -43,17 +46,12 @@ class Examples:
         rows = np.flatnonzero(chosen)
         rows = rows[np.argsort(stored[rows], kind="stable")]
         columns = [FINDING_NAMES.index(name) for name in findings]
-        scans = manifest.scans.take(rows).dictionary_encode().indices.to_numpy()
+        # the order of slices without a number is unknown, so that each of them is looked at alone
+        names = pc.if_else(manifest.table["slice"].combine_chunks().is_valid(), manifest.scans, manifest.keys)
+        scans = names.take(pa.array(rows)).dictionary_encode().indices.to_numpy()
         starts = np.flatnonzero(np.diff(scans, prepend=-1)) if len(rows) else np.zeros(0, np.int64)
-        return cls(
-            manifest,
-            tuple(findings),
-            rows,
-            stored[rows],
-            manifest.labels[rows][:, columns],
-            manifest.scan_labels[rows][:, columns],
-            np.append(starts, len(rows)),
-        )
+        of_slices, of_scans = manifest.labels[rows][:, columns], manifest.scan_labels[rows][:, columns]
+        return cls(manifest, tuple(findings), rows, stored[rows], of_slices, of_scans, np.append(starts, len(rows)))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn, optim
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
@@ -17,9 +19,11 @@ def optimizer_and_schedule(
     """The optimizer of what learns, and the schedule that is moved on after every step."""
     given = settings.learning_rate
     rates = given if isinstance(given, tuple) else (given,)
-    kinds = {"adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
+    kinds: dict[str, Any] = {"adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
     learning = [parameter for parameter in part.parameters() if parameter.requires_grad]
-    optimizer = kinds[settings.name](learning, lr=rates[0], weight_decay=settings.weight_decay)
+    # Patel 2019 gives none: 0.9 of Keras, which its other choices are from, not PyTorch's 0.99
+    more = {"alpha": 0.9} if settings.name == "rmsprop" else {}
+    optimizer: optim.Optimizer = kinds[settings.name](learning, lr=rates[0], weight_decay=settings.weight_decay, **more)
     if settings.schedule == "one_cycle":
         return optimizer, OneCycleLR(
             optimizer, rates[0], total_steps=steps + 1, pct_start=RISING_SHARE, div_factor=BEGIN_BELOW_PEAK

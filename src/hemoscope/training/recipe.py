@@ -73,11 +73,12 @@ class Optimizer(Part):
 class Sampling(Part):
     """Which slices or scans an epoch shows.
 
-    all: each once. balanced: all positive ones and as many negative ones, drawn anew each epoch. weighted: drawn with
-    replacement: datasets by `shares`, within each half positive, patients and rare findings evened out.
+    all: each once. positive: those with one of the findings. balanced: the positive ones and as many negative ones,
+    drawn anew each epoch. weighted: drawn with replacement: datasets by `shares`, within each half positive, patients
+    and rare findings evened out.
     """
 
-    kind: Literal["all", "balanced", "weighted"] = "all"
+    kind: Literal["all", "positive", "balanced", "weighted"] = "all"
     shares: Mapping[str, PositiveFloat] = {}
 
 

@@ -22,9 +22,10 @@ from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
 from hemoscope.training.recipe import Recipe
+from hemoscope.training.run_facts import FACTS, read_facts, write_whole
 
 FORMAT = 1
-RECIPE, FACTS, CHECKPOINT = "recipe.yaml", "run.json", "checkpoint.pt"
+RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
 PACKAGES = ("hemoscope", "torch", "torchvision", "timm", "effdet", "lightning-fabric", "numpy", "scikit-learn")
 
 
@@ -134,15 +135,6 @@ class Run:
         system.load_state_dict(load_file(path))
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
-    """What run.json says; raises UsageError where it is damaged."""
-    try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_bytes())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{folder / FACTS} cannot be read: {error}.") from error
-    return facts
-
-
 def check_store(store: SliceStore, recipe: Recipe) -> None:
     """Raise UsageError where the slices of the store are not of the size that the recipe wants."""
     size, framing = recipe.input.size, recipe.input.framing
@@ -161,13 +153,6 @@ def split_sha256(manifest: Manifest) -> str:
     for name in ("dataset", "patient", "series", "slice", "path", "frame", "split"):
         digest.update("\x1f".join(map(str, manifest.table[name].to_pylist())).encode())
     return digest.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
 
 
 def _git_revision() -> str | None:

@@ -57,6 +57,8 @@ def epoch_order(
         usable = usable[balanced_slices(_positive(stage, examples)[usable], random)]
         if not len(usable):
             raise UsageError(f"The stage {stage.name} takes as many negative as positive ones, but there are none.")
+    if stage.sampling.kind == "positive":
+        usable = usable[_positive(stage, examples)[usable] == 1]
     order: NDArray[np.int64] = random.permutation(usable)
     return order
 

@@ -1,0 +1,180 @@
+"""A trained run, or a cascade of two, to a bundle that `hemoscope detect` uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+
+from hemoscope.ct.prepare import NetworkInput
+from hemoscope.detector.bundle import Bundle
+from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.networks.system import System
+from hemoscope.networks.ye2019 import Cascade
+from hemoscope.reasons import UsageError
+from hemoscope.training.answers import OnProgress
+from hemoscope.training.batches import as_detection_sees
+from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points
+from hemoscope.training.examples import Examples
+from hemoscope.training.export import Pictures, export_system
+from hemoscope.training.held_out import held_out_table
+from hemoscope.training.measure import auc, patients
+from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
+from hemoscope.training.recipe import Input
+from hemoscope.training.run import Run
+from hemoscope.training.train import trained_system
+
+COMPARED_SCANS = 3  # on which ONNX Runtime must agree with PyTorch
+LICENCE = "of the code Apache-2.0; of the weights as the training data demand"
+
+
+def export_runs(
+    runs: Sequence[Run], folds: Sequence[Run], name: str, folder: Path, fabric: Fabric, on_progress: OnProgress
+) -> Bundle:
+    """Write the bundle of a run, or of two that make a cascade (Ye et al. 2019).
+
+    folds: runs of the same recipe that each held other patients out; calibration, operating points and figures come
+    from their held-out answers. Without them the bundle is not calibrated. Raises UsageError where they do not fit.
+    """
+    run, system = runs[0], _system(runs)
+    facts: dict[str, Any] = {"name": name, "version": "0", "licence": LICENCE, "provenance": _provenance(runs, folds)}
+    metrics: dict[str, str] = {}
+    if folds:
+        _check_folds(run, folds)
+        table = pd.concat([held_out_table(one, fabric, on_progress) for one in folds])
+        calibrated, metrics = _calibration(table, system)
+        facts |= calibrated | {"metrics": metrics}
+    card = model_card(_card(runs, folds, name, system, metrics))
+    return export_system(system, network_input(run.recipe.input), folder, facts, card, _pictures(run))
+
+
+def network_input(inputs: Input) -> NetworkInput:
+    """A recipe's input as detection has it."""
+    slices, pixels = inputs.maximum_filter
+    return NetworkInput(inputs.size, inputs.display_windows, inputs.neighbours, inputs.framing, slices, pixels)
+
+
+def _system(runs: Sequence[Run]) -> System:
+    if len(runs) == 1:
+        return trained_system(runs[0])
+    if len(runs) != 2 or runs[0].recipe.input != runs[1].recipe.input:
+        raise UsageError("A bundle is made of one run, or of two with the same input that make a cascade.")
+    return Cascade(trained_system(runs[0]), trained_system(runs[1]))
+
+
+def _check_folds(run: Run, folds: Sequence[Run]) -> None:
+    """Raise UsageError where a fold is of another recipe, or where two held the same split out."""
+    recipe = replace_split(run)
+    for one in folds:
+        if replace_split(one) != recipe:
+            raise UsageError(f"The recipe of {one.folder} differs from that of {run.folder} in more than its split.")
+    held_out = [split for one in folds for split in one.recipe.split.validation]
+    if len(set(held_out)) < len(held_out):
+        raise UsageError("Two of the runs held the same split out: its patients would count twice.")
+
+
+def replace_split(run: Run) -> dict[str, Any]:
+    """The recipe without what may differ between folds."""
+    return {key: value for key, value in run.recipe.model_dump().items() if key not in ("split", "initial_weights")}
+
+
+def _calibration(table: pd.DataFrame, system: System) -> tuple[dict[str, Any], dict[str, str]]:
+    """What bundle.json says of calibration and operating points, and the figures of the card.
+
+    It is fitted on whole scans of which all slices are labelled: a loose slice is no scan.
+    """
+    whole = table.groupby("scan")["slice"].transform("size") > 1
+    complete = table.groupby("scan")["label_any"].transform("min") >= 0
+    # a network over the scan has seen the neighbours: its answers are not smoothed over them again
+    settings = Settings(sigmas_mm=SIGMAS_MM if system.scan_network is None else ())
+    scans = table[whole & complete]
+    fitted = fit(scans, settings)
+    slices_of, scans_of = cross_fitted(scans, settings)
+    facts = fitted.facts(system.findings) | {"operating_points": operating_points(fitted, slices_of, scans_of)}
+    return facts, _figures(table, scans_of)
+
+
+def _figures(table: pd.DataFrame, scans: pd.DataFrame) -> dict[str, str]:
+    figures = {}
+    for source, part in table.groupby("source"):
+        for finding in FINDING_NAMES:
+            if part[finding].notna().all():
+                value = f"{auc(part, finding)}, {patients(part, finding)} patients"
+                figures[f"slice AUC, {source}, {finding}"] = value
+    for source, part in scans.groupby("source"):
+        value = f"{auc(part, FINDING_NAMES[ANY])}, {patients(part, FINDING_NAMES[ANY])} patients"
+        figures[f"scan AUC, {source}, any"] = value
+    return figures
+
+
+def _pictures(run: Run) -> list[Pictures]:
+    """The pictures of some scans of the store, the longest among them."""
+    examples = Examples.of(run.manifest, run.store, None, FINDING_NAMES)
+    order = np.argsort(-examples.lengths, kind="stable")
+    chosen = dict.fromkeys(int(order[len(order) * part // COMPARED_SCANS]) for part in range(COMPARED_SCANS))
+    pictures = []
+    for scan in chosen:
+        stored = examples.stored[examples.places_of_scan(scan)]
+        seen = as_detection_sees(run.store, stored, torch.tensor([len(stored)]), run.recipe.input)
+        pictures.append((seen * 255).round().to(torch.uint8).numpy())
+    return pictures
+
+
+def _provenance(runs: Sequence[Run], folds: Sequence[Run]) -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "recipes": [run.recipe.model_dump(mode="json") for run in runs],
+        "runs": [{key: run.facts[key] for key in ("versions", "git_revision", "split_sha256")} for run in runs],
+        "folds": len(folds),
+    }
+
+
+def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, metrics: dict[str, str]) -> CardFacts:
+    run, scan = runs[0], system.scan_network
+    facts = run.facts
+    trained_with = {"recipe": run.recipe.name, "initial weights": Path(run.recipe.initial_weights).name}
+    trained_with |= {"seed": str(run.recipe.seed), "split": str(facts["manifest_split"])}
+    trained_with |= {"seconds": f"{sum(stage['seconds'] for stage in facts['stages'].values()):.0f}"}
+    trained_with |= {"PyTorch": facts["versions"]["torch"]}
+    return CardFacts(
+        name=name,
+        source=run.recipe.source,
+        findings_of_slices=system.slice_network.findings if scan is None else scan.findings,
+        findings_of_scans=system.findings,
+        given=network_input(run.recipe.input),
+        parameters=sum(parameter.numel() for parameter in system.parameters()),
+        calibrated=bool(folds),
+        licence=LICENCE,
+        trained_on=_datasets([run], "train"),
+        held_out=_datasets(folds, "validation"),
+        trained_with=trained_with,
+        metrics=metrics,
+    )
+
+
+def _datasets(runs: Sequence[Run], split: str) -> list[TrainedOn]:
+    """The labelled slices of a split of each run, dataset by dataset."""
+    counts: dict[str, list[TrainedOn]] = {}
+    for run in runs:
+        examples = Examples.of(run.manifest, run.store, getattr(run.recipe.split, split), FINDING_NAMES)
+        dataset = examples.manifest.take(examples.rows).table["dataset"].to_numpy()
+        for name in sorted(set(dataset)):
+            part = replace(examples, rows=examples.rows[dataset == name])
+            scans = len(part.manifest.take(part.rows).scans.unique())
+            counts.setdefault(name, []).append(TrainedOn(name, part.patients, scans, len(part.rows)))
+    return [
+        TrainedOn(
+            name,
+            sum(one.patients or 0 for one in parts),
+            sum(one.scans for one in parts),
+            sum(one.slices for one in parts),
+        )
+        for name, parts in counts.items()
+    ]

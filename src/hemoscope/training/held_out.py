@@ -1,0 +1,51 @@
+"""The answers of runs to patients that they held out, as one table: for calibration, model cards and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from lightning_fabric import Fabric
+
+from hemoscope.datasets.patients import patients_of
+from hemoscope.findings import FINDING_NAMES
+from hemoscope.reasons import UsageError
+from hemoscope.training.answers import OnProgress, answers_to
+from hemoscope.training.calibrate import LABELS, NAMES, SCAN_LABELS, SCAN_NAMES
+from hemoscope.training.examples import Examples
+from hemoscope.training.run import Run
+from hemoscope.training.train import trained_system
+
+
+def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Examples:
+    """The slices that a run held out; raises UsageError where it held out none."""
+    examples = Examples.of(run.manifest, run.store, run.recipe.split.validation, findings)
+    if not len(examples):
+        raise UsageError(f"The run {run.folder} held out no slice of its store: nothing can be measured with it.")
+    return examples
+
+
+def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.DataFrame:
+    """One row a slice with the columns that `training.calibrate` describes; NaN for findings that are not scored."""
+    system = trained_system(run).to(fabric.device)
+    examples = held_out_examples(run, system.findings)
+    answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
+    all_findings = held_out_examples(run)
+    rows = run.manifest.take(examples.rows)
+    own = [system.findings.index(name) if name in system.findings else -1 for name in NAMES]
+    columns = {
+        "run": run.folder.name,
+        "source": rows.table["dataset"].to_pylist(),
+        "patient": patients_of(run.manifest).take(examples.rows).to_pylist(),
+        "scan": rows.scans.to_pylist(),
+        "slice": np.arange(len(examples)) - examples.starts[examples.scan_of],
+        "position_mm": rows.table["position_mm"].to_numpy(),
+        "age_years": rows.table["age"].to_numpy(),
+    }
+    of_scans = answers.scans[examples.scan_of]
+    for names, logits in ((NAMES, answers.slices), *(() if answers.from_slices else ((SCAN_NAMES, of_scans),))):
+        columns |= {name: logits[:, place] if place >= 0 else np.nan for name, place in zip(names, own, strict=True)}
+    for names, labels in ((LABELS, all_findings.labels), (SCAN_LABELS, all_findings.scan_labels)):
+        columns |= dict(zip(names, labels.T, strict=True))
+    return pd.DataFrame(columns)

@@ -1,0 +1,28 @@
+"""run.json: what is known of a run, readable without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hemoscope.reasons import UsageError
+
+FACTS = "run.json"
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What run.json says; raises UsageError where it is damaged."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder / FACTS} cannot be read: {error}.") from error
+    return facts
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
