@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 import yaml
-from training_examples import Data, run, weights
+from safetensors.torch import load_file
+from training_examples import Data, run
+
+from hemoscope.training.building import new_system
+from hemoscope.training.recipe import Recipe
 
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -32,11 +35,13 @@ def test_two_processes_end_with_the_weights_of_one(data: Data, tmp_path: Path) -
     )
     run("train", recipe, *data.options, "--out", tmp_path / "one")
     run("train", recipe, *data.options, "--out", tmp_path / "two", launcher=TWO)
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert one.keys() == two.keys()
-    moved = 0.0
-    for name, value in one.items():
-        assert torch.allclose(value, two[name], atol=1e-5), name
-        if name.startswith("cnn.last") and "weight" in name:
-            moved += float((value - one[name.replace("cnn.last", "lstm.last")]).abs().sum())
-    assert moved > 0, "the second stage trained nothing"
+    begin = new_system(Recipe.read(recipe)).state_dict()
+    for stage_name in ("cnn", "lstm"):
+        one = load_file(tmp_path / "one" / f"{stage_name}.last.safetensors")
+        two = load_file(tmp_path / "two" / f"{stage_name}.last.safetensors")
+        moved = sum(float((one[name] - value).abs().sum()) for name, value in begin.items())
+        apart = sum(float((one[name] - two[name]).abs().sum()) for name in begin)
+        # Adam turns the rounding of a gradient near zero into a whole step, so the weights are not equal to the bit
+        assert moved > 0
+        assert apart < 0.02 * moved, stage_name
+        begin = one

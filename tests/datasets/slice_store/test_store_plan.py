@@ -55,7 +55,9 @@ def test_a_slice_that_two_rows_name_is_planned_once() -> None:
 def test_only_what_changes_the_slices_changes_the_plan() -> None:
     digest = plan_store(some_manifest(), 256, "whole", 4).digest
     assert plan_store(some_manifest(), 256, "whole", 4).digest == digest
-    assert plan_store(some_manifest(any=[1] * 11, age=[50] * 11, split=["train"] * 11), 256, "whole", 4).digest == digest
+    assert (
+        plan_store(some_manifest(any=[1] * 11, age=[50] * 11, split=["train"] * 11), 256, "whole", 4).digest == digest
+    )
     others = [
         plan_store(some_manifest(), 128, "whole", 4),
         plan_store(some_manifest(), None, "whole", 4),
