@@ -9,7 +9,8 @@ import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-from hemoscope.networks.current import Backbone, Current, SequenceNetwork, build, positions, with_deltas
+from hemoscope.networks.backbone import BackboneNetwork
+from hemoscope.networks.current import Current, SequenceNetwork, build, positions, with_deltas
 from hemoscope.networks.scan_logits import smooth_maximum
 from hemoscope.networks.system import Answer, System
 from hemoscope.reasons import UsageError
@@ -40,22 +41,39 @@ def features_of(system: System, count: int) -> Tensor:
     return torch.randn(count, system.slice_network.feature_count)
 
 
+def backbone(settings: Current) -> BackboneNetwork:
+    network = build(settings).slice_network.eval()
+    assert isinstance(network, BackboneNetwork)
+    return network
+
+
 def test_the_default_backbone_gives_1280_maps_at_stride_16() -> None:
-    network = Backbone(Current(channels=9)).eval()
-    assert network.feature_maps(torch.rand(1, 9, 64, 64)).shape == (1, 1280, 4, 4)
-    assert network.feature_count == 1280
-    pictures = torch.rand(1, 9, 64, 64)
-    maps = network.class_activation_maps(network.feature_maps(pictures))
-    torch.testing.assert_close(maps.mean((2, 3)) + network.linear.bias, network(pictures))
+    with torch.device("meta"):
+        network = backbone(Current(channels=9))
+        pictures = torch.empty(1, 9, 256, 256)
+    assert network.feature_maps(pictures).shape == (1, 1280, 16, 16)
+
+
+def test_every_channel_has_the_same_mean_and_deviation() -> None:
+    network = backbone(replace(SMALL, channels=2, mean=0.4, deviation=0.2))
+    torch.testing.assert_close(network.mean.flatten(), torch.tensor([0.4, 0.4]))
+    torch.testing.assert_close(network.deviation.flatten(), torch.tensor([0.2, 0.2]))
+
+
+def test_settings_of_the_backbone_reach_it() -> None:
+    network = backbone(replace(SMALL, findings=("any",), dropout=0.4))
+    assert network.findings == ("any",)
+    assert network.linear.out_features == 1
+    assert network.dropout.p == 0.4
 
 
 @pytest.mark.parametrize("channels", [1, 3, 9])
 def test_grey_pictures_keep_their_features_when_weights_for_colours_are_adapted(channels: int) -> None:
     torch.manual_seed(7)
-    colours = Backbone(replace(SMALL, channels=3)).eval()
+    colours = backbone(replace(SMALL, channels=3))
     state = colours.state_dict()
     state["backbone.conv_stem.weight"] = adapt_input_conv(channels, state["backbone.conv_stem.weight"])
-    adapted = Backbone(replace(SMALL, channels=channels)).eval()
+    adapted = backbone(replace(SMALL, channels=channels))
     adapted.load_state_dict(state)
     grey = torch.rand(2, 1, 64, 64)
     torch.testing.assert_close(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hemoscope.networks.patel2019 import Patel2019, PatelCNN, PatelLSTM, TwoClasses, build
+from hemoscope.networks.patel2019 import Patel2019, PatelCNN, PatelLSTM, build
 from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
 
@@ -73,17 +73,6 @@ def test_dropout_of_a_half_stands_before_the_first_and_the_last_dense_layer() ->
     features = torch.ones(64, 512)
     assert cnn.classify(features).std() > 1e-2  # the second of them is before the softmax
     assert cnn.eval().classify(features).std() < 1e-5
-
-
-def test_the_one_logit_is_the_softmax_over_two() -> None:
-    layer, features = TwoClasses(5), torch.randn(4, 5)
-    of_two = nn.functional.linear(features, layer.weight, layer.bias)
-    torch.testing.assert_close(layer(features).sigmoid()[:, 0], of_two.softmax(1)[:, 1])
-    wanted = torch.tensor([0, 1, 1, 0])
-    torch.testing.assert_close(
-        nn.functional.binary_cross_entropy_with_logits(layer(features)[:, 0], wanted.float()),
-        nn.functional.cross_entropy(of_two, wanted),
-    )
 
 
 def test_the_lstm_starts_as_section_iii_c_says() -> None:

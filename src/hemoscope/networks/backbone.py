@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.networks.system import PooledNetwork
+from hemoscope.reasons import UsageError
 
 # Of ImageNet's colours over grey levels 0 to 1; what weights of timm and torchvision were trained with.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -18,27 +19,47 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class BackboneNetwork(PooledNetwork):
-    """Six logits from a network of timm; its weights are random until initial ones are loaded.
+    """Logits from a network of timm; its weights are random until initial ones are loaded.
 
-    name: as timm has it, with the tag that `initial_weights: imagenet` means. mean, deviation: of each channel.
+    name: as timm has it, with the tag that `initial_weights: imagenet` means. mean, deviation: of grey levels, for each
+    channel of the pictures. dropout: before the linear layer. output_stride: pixels between places of the feature maps,
+    None for the network's own.
+
+    Raises UsageError where the network cannot have another stride.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, name: str, mean: Sequence[float], deviation: Sequence[float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+        findings: tuple[str, ...] = FINDING_NAMES,
+        dropout: float = 0.0,
+        output_stride: int | None = None,
+    ) -> None:
         super().__init__()
-        self.findings = FINDING_NAMES
+        self.findings = findings
         self.channels = len(mean)
-        backbone: Any = timm.create_model(name, num_classes=0, global_pool="")
-        self.backbone = backbone
-        self.feature_count = int(backbone.num_features)
-        self.dropout = nn.Identity()
-        self.linear = nn.Linear(self.feature_count, len(FINDING_NAMES))
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])  # (channels, 1, 1)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)  # (channels, 1, 1)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.backbone = _without_classifier(name, self.channels, output_stride)
+        self.feature_count = int(self.backbone.num_features)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(self.feature_count, len(findings))
 
     def feature_maps(self, pictures: Tensor) -> Tensor:
-        """(N, channels, H, W), grey levels 0 to 1, to (N, F, H / 32, W / 32)."""
+        """(N, channels, H, W), grey levels 0 to 1, to (N, F, H / stride, W / stride)."""
         maps: Tensor = self.backbone.forward_features((pictures - self.mean) / self.deviation)
         return maps
+
+
+def _without_classifier(name: str, channels: int, output_stride: int | None) -> Any:
+    try:  # timm leaves out what is None
+        return timm.create_model(name, in_chans=channels, num_classes=0, global_pool="", output_stride=output_stride)
+    except TypeError as error:
+        if output_stride is None:
+            raise
+        raise UsageError(f"The backbone {name} has no output_stride: set it to null.") from error

@@ -12,14 +12,15 @@ The paper scores slices; the answer for a scan is the highest of its slices. It 
   layer are summed, so that the cell state and the embedding both have 256, as the text says.
 - Dropout of 0.3 lies between the layers of the LSTM (PyTorch's `dropout`).
 - Features "with the lowest or highest weights (in absolute value) for each output class": a feature has six weights,
-  one of each output of the CNN. The outputs take turns, each with its next feature by magnitude, and what was taken
-  before is passed over: 192 and 120 are 32 and 20 turns of six.
+  one of each output of the CNN. The outputs take turns: each in its n-th turn the n-th of its features by magnitude,
+  unless another output took it before.
 - PCA: at most 30,000 of the vectors, evenly over the scans; not whitened; scikit-learn's exact solver.
 - "Softmax" stands for six independent sigmoids, as equation 1 and the text on it say.
 - Table 2 gives EfficientNet-B4 2048 features; it has 1792.
 - Initial weights: the weakly supervised ResNeXt (`fb_wsl_ig1b_ft_in1k` of timm, or Facebook's own file), and for
   EfficientNet-B4 the only ones of timm (`ra2_in1k`).
 - Row 3 of Table 2 gives the LSTM the probabilities, not the logits.
+- Equation 1 adds up the six terms of the loss; the recipe takes their mean. Adam does not see the factor.
 """
 
 from __future__ import annotations
@@ -99,8 +100,9 @@ class FeatureSelection(nn.Module):
         elif self.kind in ("largest_weights", "smallest_weights"):
             descending = self.kind == "largest_weights"
             order = weights.detach().abs().argsort(stable=True, dim=1, descending=descending)  # (findings, F)
-            turns = dict.fromkeys(order.T.flatten().tolist())  # the first of each finding, the second of each, ...
-            self.chosen.copy_(torch.tensor(list(turns)[: self.count]))
+            turns = order.T.flatten().tolist()  # the first of each finding, the second of each, ...
+            without_repeats = list(dict.fromkeys(turns))
+            self.chosen.copy_(torch.tensor(without_repeats[: self.count]))
         self.fitted = True
 
     def _fit_pca(self, features: Tensor) -> None:

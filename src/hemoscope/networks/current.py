@@ -23,18 +23,20 @@ pictures give the answers that they gave before. One mean and deviation for ever
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.networks.backbone import BackboneNetwork
 from hemoscope.networks.scan_logits import smooth_maximum
 from hemoscope.networks.sequences import pack, pad, unpack
-from hemoscope.networks.system import Answer, PooledNetwork, ScanNetwork, System
+from hemoscope.networks.system import Answer, ScanNetwork, System
 from hemoscope.reasons import UsageError
 
 
@@ -64,43 +66,6 @@ class Current:
             raise UsageError(
                 f"The width of `current` is even and a multiple of its {self.heads} heads, not {self.width}."
             )
-
-
-class Backbone(PooledNetwork):
-    """A network of timm without its classifier, averaged, and one linear layer."""
-
-    def __init__(self, settings: Current) -> None:
-        super().__init__()
-        self.findings = settings.findings
-        self.channels = settings.channels
-        self.mean = settings.mean
-        self.deviation = settings.deviation
-        self.backbone = _backbone(settings)
-        self.feature_count = int(self.backbone.num_features)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.linear = nn.Linear(self.feature_count, len(settings.findings))
-
-    def feature_maps(self, pictures: Tensor) -> Tensor:
-        """(N, channels, H, W), grey levels 0 to 1, to (N, F, H / stride, W / stride)."""
-        maps: Tensor = self.backbone.forward_features((pictures - self.mean) / self.deviation)
-        return maps
-
-
-def _backbone(settings: Current) -> Any:
-    """Make the network; raises UsageError where it cannot have the stride or ends in no feature maps."""
-    stride: dict[str, Any] = {} if settings.output_stride is None else {"output_stride": settings.output_stride}
-    try:
-        backbone: Any = timm.create_model(
-            settings.backbone, in_chans=settings.channels, num_classes=0, global_pool="", **stride
-        )
-    except TypeError as error:
-        raise UsageError(f"The backbone {settings.backbone} has no output_stride: set it to null.") from error
-    backbone.eval()
-    with torch.no_grad():
-        shape = backbone.forward_features(torch.zeros(1, settings.channels, 224, 224)).shape
-    if len(shape) != 4 or shape[1] != backbone.num_features:
-        raise UsageError(f"The backbone {settings.backbone} does not end in feature maps; take a convolutional one.")
-    return backbone.train()
 
 
 class SequenceNetwork(ScanNetwork):
@@ -202,6 +167,21 @@ SEQUENCES: dict[str, type[Recurrent | Transformer | Apart]] = {
 
 
 def build(settings: Current) -> System:
-    """The backbone and the sequence network."""
-    backbone = Backbone(settings)
+    """The backbone and the sequence network; raises UsageError for a backbone that does not serve."""
+    backbone = BackboneNetwork(
+        settings.backbone,
+        (settings.mean,) * settings.channels,
+        (settings.deviation,) * settings.channels,
+        settings.findings,
+        settings.dropout,
+        settings.output_stride,
+    )
+    _refuse_without_feature_maps(backbone, settings.backbone)
     return System(backbone, SequenceNetwork(settings, backbone.feature_count))
+
+
+def _refuse_without_feature_maps(network: BackboneNetwork, name: str) -> None:
+    shapes_only = copy.deepcopy(network).eval().to("meta")
+    shape = shapes_only.feature_maps(torch.empty(1, network.channels, 224, 224, device="meta")).shape
+    if len(shape) != 4 or shape[1] != network.feature_count:
+        raise UsageError(f"The backbone {name} does not end in feature maps; take a convolutional one.")

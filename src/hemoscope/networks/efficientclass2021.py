@@ -19,10 +19,12 @@ What the printed shapes bring with them:
   map, from 99.5 to 123.5 for the last: the slice is drawn smaller and smaller around the centre.
 
 The paper leaves open, and we chose:
-- Windows [0, 80], [-20, 180], [-150, 230] HU, cut and scaled to 0 to 1, then ImageNet's mean and deviation, as the
-  detector's weights were trained. The three channels that the ResNet gets are not normalised (the paper shows nothing).
+- Scaling: the windows [0, 80], [-20, 180], [-150, 230] cut the HU, and by the text what lies within "remains the same".
+  Here they are scaled to 0 to 1, then ImageNet's mean and deviation taken off, as the detector's weights were trained.
+  The three channels that the ResNet gets are not normalised (the paper shows nothing).
 - No activation between the transposed convolutions, the convolutions and the ResNet, as none is printed.
-- Initial weights: EfficientDet-D0 of effdet (COCO), ResNet-18 of torchvision, which timm keeps as `tv_in1k`.
+- Initial weights: EfficientDet-D0 of effdet (COCO), ResNet-18 of torchvision, which timm keeps as `tv_in1k`. The text
+  says "pretrained EfficientDet-D0"; the call that Figure A5 prints gets ImageNet's weights for the backbone only.
 - Optimizer, learning rate and epochs (recipe).
 """
 
@@ -37,8 +39,8 @@ from effdet import EfficientDet, get_efficientdet_config
 from torch import Tensor, nn
 
 from hemoscope.networks.backbone import IMAGENET_DEVIATION, IMAGENET_MEAN
-from hemoscope.networks.patel2019 import TwoClasses
 from hemoscope.networks.system import PooledNetwork, System
+from hemoscope.networks.two_classes import TwoClasses
 
 PYRAMID_CHANNELS = 64
 
@@ -87,8 +89,8 @@ class EfficientClass(PooledNetwork):
         self.findings = ("any",)
         self.channels = len(settings.mean)
         self.size = 512
-        self.register_buffer("mean", torch.tensor(settings.mean)[:, None, None])  # (channels, 1, 1)
-        self.register_buffer("deviation", torch.tensor(settings.deviation)[:, None, None])
+        self.register_buffer("mean", torch.tensor(settings.mean)[:, None, None], persistent=False)  # (channels, 1, 1)
+        self.register_buffer("deviation", torch.tensor(settings.deviation)[:, None, None], persistent=False)
         self.detector: Any = EfficientDet(get_efficientdet_config("efficientdet_d0"), pretrained_backbone=False)
         del self.detector.class_net, self.detector.box_net  # Figure A5; effdet cannot leave them out
         self.deconvolutions = nn.ModuleList(

@@ -40,6 +40,7 @@ from torch import Tensor, nn
 
 from hemoscope.networks.sequences import pack, unpack
 from hemoscope.networks.system import Answer, ScanNetwork, SliceNetwork, System
+from hemoscope.networks.two_classes import TwoClasses
 from hemoscope.reasons import UsageError
 
 DOUBLE_UNITS = {256: 5, 128: 4, 64: 3}  # units of two convolutions that reach 1 x 1, by rows and columns
@@ -69,18 +70,6 @@ class Patel2019:
             )
         if self.lstm_layers not in (0, 1, 2):
             raise UsageError(f"patel2019 has 0, 1 or 2 LSTM layers, not {self.lstm_layers}.")
-
-
-class TwoClasses(nn.Linear):
-    """The dense layer of a softmax over two classes, negative and positive, as one logit: positive minus negative."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__(features, 2)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, F) to (N, 1)."""
-        negative, positive = torch.chunk(super().forward(features), 2, dim=1)
-        return positive - negative
 
 
 class PatelCNN(SliceNetwork):
