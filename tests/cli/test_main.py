@@ -15,7 +15,7 @@ HEAVY = ("numpy", "pydicom", "onnxruntime", "nibabel", "cv2", "jinja2", "rich", 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["detect", "--help"], ["info", "--help"], ["bundles", "--help"], ["dataset", "--help"], ["train", "--help"]]
+    "arguments", [["--help"], *([name, "--help"] for name in ("detect", "info", "bundles", "dataset", "train"))]
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
@@ -29,7 +29,8 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_the_commands_are_listed_with_the_main_one_first(run: Callable[..., Any]) -> None:
-    assert list(cli.commands) == ["detect", "info", "bundles", "dataset", "train", "predict", "export", "runs", "networks"]
+    training = ["train", "predict", "export", "runs", "networks"]
+    assert list(cli.commands) == ["detect", "info", "bundles", "dataset", *training]
     helped = run("--help")
     assert helped.code == 0
     assert "Research use only. Not a medical device." in helped.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -199,6 +200,7 @@ def _fabric(device: str) -> Callable[[str], Fabric]:
 
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device is auto, cpu or cuda, not '{device}'.")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells what the recipe says already
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 

@@ -19,7 +19,10 @@ from hemoscope.training.train import trained_system
 
 
 def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Examples:
-    """The slices that a run held out; raises UsageError where it held out none."""
+    """The slices that a run held out; raises UsageError where it held out none, or trained on them in the end."""
+    held_out = set(run.recipe.split.validation)
+    if any(held_out & set(stage.splits or ()) for stage in run.recipe.stages):
+        raise UsageError(f"The last stage of the run {run.folder} was trained on what it had held out before.")
     examples = Examples.of(run.manifest, run.store, run.recipe.split.validation, findings)
     if not len(examples):
         raise UsageError(f"The run {run.folder} held out no slice of its store: nothing can be measured with it.")

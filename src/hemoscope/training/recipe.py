@@ -110,7 +110,7 @@ class Stage(Part):
     where the slice network learns, else scans. features: what the scan network learns from: `stored`, computed once
     without augmentation, or `live`. keep: the weights that the next stage and the bundle get, of the last epoch or of
     that with the lowest validation loss. average: decay of an exponential average of the weights, which is then what is
-    kept. splits: trained on instead of the recipe's.
+    kept. splits: trained on instead of the recipe's; what is among them is held out no longer.
     """
 
     name: str

@@ -63,7 +63,8 @@ class StageTraining:
         recipe, stage = run.recipe, self._stage
         self._learner = Learner(system, stage)
         self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
-        self._held_out = Examples.of(run.manifest, run.store, recipe.split.validation, system.findings)
+        held_out = [] if stage.splits and set(stage.splits) & set(recipe.split.validation) else recipe.split.validation
+        self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
         self._usable = _usable(self._examples, stage, recipe.scan_slices)
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
         self._features: StoredFeatures | None = None

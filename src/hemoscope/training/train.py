@@ -19,6 +19,7 @@ def train(run: Run, fabric: Fabric, settings: Settings) -> None:
     its last checkpoint and ends with the same weights (on the same machine, with as many processes).
     """
     torch.use_deterministic_algorithms(True, warn_only=True)  # warns of what a GPU has no such algorithm for
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads such memory
     run.check_same_split()
     system = new_system(run.recipe)
     checkpoint = run.checkpoint()

@@ -1,0 +1,239 @@
+"""Train each published system for minutes at reduced size on the collections at hand, and measure it.
+
+    make dataset                                  # first
+    python scripts/system_trials.py data runs/trials
+
+Every command is printed before it runs. A trial that was finished is not repeated, one that was stopped goes on. The
+table of docs/systems.md is written anew from what is there. Patients of fold0 are held out, half of all, over all
+collections at once; the figures are of whole scans with all labels (CT-ICH and the RSNA series), never of loose slices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from lightning_fabric import Fabric
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from hemoscope.networks.patel2019_baselines import SequenceSVM, maximum, percentile_95
+from hemoscope.networks.system import System
+from hemoscope.training.answers import answers_to, features_of
+from hemoscope.training.building import new_system
+from hemoscope.training.examples import Examples
+from hemoscope.training.held_out import held_out_examples
+from hemoscope.training.run import Run
+
+ROOT = Path(__file__).parent.parent
+PAGE, MARK = ROOT / "docs/systems.md", "<!-- written by scripts/system_trials.py -->"
+WHOLE_SCANS = ("ct-ich", "rsna_hu")
+DRAWS, SEED = 2000, 7
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recipe of recipes/trials; whole_only: trained on whole scans alone, whose store is smaller."""
+
+    recipe: str
+    size: int
+    whole_only: bool = False
+
+
+TRIALS = (
+    Trial("wong2019", 128),
+    Trial("ye2019_two_type", 128),
+    Trial("ye2019_two_type_sub_lab", 128),
+    Trial("ye2019_five_type", 128),
+    Trial("burduja2020", 128),
+    Trial("patel2019", 256),
+    Trial("efficientclass2021", 512, whole_only=True),
+)
+
+
+def run_command(*words: object) -> None:
+    """Print a command of `hemoscope` and run it."""
+    command = ["hemoscope", *map(str, words)]
+    print("$", shlex.join(command), flush=True)
+    subprocess.run([sys.executable, "-m", "hemoscope.cli.main", *command[1:]], check=True)
+
+
+def train(trial: Trial, data: Path, out: Path) -> Run:
+    """Train a trial unless that is done."""
+    manifest = out / ("whole.parquet" if trial.whole_only else "manifest.parquet")
+    store, folder = out / f"store{trial.size}", out / trial.recipe
+    if not manifest.exists():
+        whole_manifest(data, out) if trial.whole_only else run_command(
+            "dataset", "split", data / "manifest.parquet", "--scheme", "kfold:2", "--out", manifest
+        )
+    if not (store / "store.json").exists():
+        run_command("dataset", "build", manifest, "--store", store, "--size", trial.size)
+    if not (folder / "run.json").exists():
+        recipe = ROOT / f"recipes/trials/{trial.recipe}.yaml"
+        run_command("train", os.path.relpath(recipe), "--manifest", manifest, "--store", store, "--out", folder)
+    elif json.loads((folder / "run.json").read_text())["state"] != "finished":
+        run_command("train", "--resume", folder)
+    return Run.open(folder)
+
+
+def whole_manifest(data: Path, out: Path) -> None:
+    """The whole scans with all labels, in the same split."""
+    from hemoscope.datasets.manifest import Manifest
+
+    manifest = Manifest.read(out / "manifest.parquet")
+    dataset = manifest.table["dataset"].to_numpy()
+    manifest.take(np.isin(dataset, WHOLE_SCANS)).write(out / "whole.parquet")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one way of scoring gave to held-out examples. unit: slices or scans; one row each, with its patient."""
+
+    system: str
+    how: str
+    unit: str
+    labels: np.ndarray
+    scores: np.ndarray
+    patients: np.ndarray
+
+
+def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
+    """Each stage of a run on the held-out whole scans, and for Patel's system its baselines."""
+    system = new_system(run.recipe)
+    examples = held_out_examples(run, system.findings)
+    rows = run.manifest.take(examples.rows).table
+    whole = np.isin(rows["dataset"].to_numpy(), WHOLE_SCANS) & (examples.labels >= 0).all(1)
+    patients = np.asarray(rows["patient"].to_pylist(), object)
+    first = examples.starts[:-1]
+    found: list[Scores] = []
+    for stage in run.recipe.stages:
+        run.load_weights(system, f"{stage.name}.{stage.keep}.safetensors")
+        seen = System(system.slice_network) if stage.trains == "slice_network" else system
+        answers = answers_to(seen, examples, run.store, run.recipe.input, fabric, lambda done, total: None)
+        scores_slices = stage.trains == "slice_network" or stage.loss.slices > 0
+        for place, finding in enumerate(system.findings):
+            if finding != "any" and "any" in system.findings:
+                continue
+            how = stage.name if finding == "any" else f"{stage.name}, {finding}"
+            if scores_slices:
+                labels, of_slices = examples.labels[whole, place], answers.slices[whole, place]
+                found.append(Scores(run.recipe.name, how, "slices", labels, of_slices, patients[whole]))
+            use = whole[first]
+            labels = examples.labels_of_scans[use, place]
+            found.append(Scores(run.recipe.name, how, "scans", labels, answers.scans[use, place], patients[first][use]))
+        if stage.name == "cnn" and run.recipe.network["name"] == "patel2019":
+            found += baselines(run, system, examples, use, patients[first][use], fabric)
+    return found
+
+
+def baselines(
+    run: Run, system: System, examples: Examples, use: np.ndarray, patients: np.ndarray, fabric: Fabric
+) -> list[Scores]:
+    """Patel 2019, section IV-A: scans scored by their slices' probabilities, or by a support vector machine."""
+
+    def ignore(done: int, total: int) -> None:
+        pass
+
+    held_out = features_of(system, examples, run.store, run.recipe.input, fabric, ignore)
+    probabilities = expit(held_out.logits[:, 0])
+    labels = examples.labels_of_scans[use, 0]
+    training = Examples.of(run.manifest, run.store, run.recipe.split.train, system.findings)
+    learned = training.usable_scans(*run.recipe.scan_slices, by_slices=False, by_scans=True)
+    places = np.concatenate([training.places_of_scan(scan) for scan in learned])
+    of_training = features_of(system, training, run.store, run.recipe.input, fabric, ignore)
+    svm = SequenceSVM().fit(
+        of_training.features[places], training.lengths[learned], training.labels_of_scans[learned, 0]
+    )
+    scores = {
+        "cnn, 95th percentile": percentile_95(probabilities, examples.lengths)[use],
+        "cnn, support vector machine": svm.scores(held_out.features, examples.lengths)[use],
+        "cnn, maximum": maximum(probabilities, examples.lengths)[use],
+    }
+    return [Scores(run.recipe.name, how, "scans", labels, value, patients) for how, value in scores.items()]
+
+
+def draws(patients: np.ndarray) -> list[np.ndarray]:
+    """The rows of each bootstrap draw of patients."""
+    random = np.random.default_rng(SEED)
+    codes, names = pd.factorize(patients)
+    rows_of = [np.flatnonzero(codes == code) for code in range(len(names))]
+    return [np.concatenate([rows_of[i] for i in random.integers(len(names), size=len(names))]) for _ in range(DRAWS)]
+
+
+def auc_with_interval(labels: np.ndarray, scores: np.ndarray, patients: np.ndarray) -> str:
+    """ROC AUC with a 95% interval from draws of patients."""
+    values = [roc_auc_score(labels[rows], scores[rows]) for rows in draws(patients) if 0 < labels[rows].mean() < 1]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return f"{roc_auc_score(labels, scores):.3f} ({low:.3f} to {high:.3f})"
+
+
+def difference(before: Scores, after: Scores) -> str:
+    """AUC of one way of scoring minus that of another on the same rows, with a 95% interval from draws of patients."""
+    assert (before.labels == after.labels).all() and (before.patients == after.patients).all()
+
+    def of(rows: np.ndarray) -> float:
+        labels = before.labels[rows]
+        return float(roc_auc_score(labels, after.scores[rows]) - roc_auc_score(labels, before.scores[rows]))
+
+    values = [of(rows) for rows in draws(before.patients) if 0 < before.labels[rows].mean() < 1]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return f"{of(np.arange(len(before.labels))):+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def table(runs: list[Run], fabric: Fabric) -> str:
+    """The table of all trials in Markdown."""
+    lines = ["| recipe | way of scoring | held out | patients, bleeding | AUC of `any` (95%) | against the CNN (95%) |"]
+    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    times = ["| recipe | trained on patients, slices | steps | loss, first and last tenth | seconds |"]
+    times += ["| --- | --- | --- | --- | --- |"]
+    for run in runs:
+        found = scores_of(run, fabric)
+        for one in found:
+            positive = len(set(one.patients[one.labels == 1]))
+            if len(np.unique(one.labels)) < 2:
+                auc, against = "one class only", ""
+            else:
+                auc = auc_with_interval(one.labels, one.scores, one.patients)
+                first = next(other for other in found if other.unit == one.unit)
+                same_finding = first.how.startswith("cnn") and one.labels.shape == first.labels.shape
+                against = difference(first, one) if same_finding and first is not one else ""
+            what = f"{len(one.labels):,} {one.unit}"
+            lines.append(
+                f"| {one.system} | {one.how} | {what} | {len(set(one.patients))}, {positive} | {auc} | {against} |"
+            )
+        steps = pd.read_csv(run.folder / "steps.csv")
+        for stage, facts in run.facts["stages"].items():
+            loss = steps.loc[steps["stage"] == stage, "loss"].to_numpy()
+            tenth = max(1, len(loss) // 10)
+            change = f"{loss[:tenth].mean():.3f}, {loss[-tenth:].mean():.3f}"
+            trained = facts["train"]
+            of = f"{trained['patients']}, {trained['labelled_slices']:,}"
+            times.append(
+                f"| {run.recipe.name}, {stage} | {of} | {facts['steps']} | {change} | {facts['seconds']:.0f} |"
+            )
+    return "\n".join([*lines, "", *times])
+
+
+def main(data: Path, out: Path, *only: str) -> None:
+    """Train what is not trained, then write the table."""
+    out.mkdir(parents=True, exist_ok=True)
+    for trial in TRIALS:
+        if not only or trial.recipe in only:
+            train(trial, data, out)
+    runs = [Run.open(out / one.recipe) for one in TRIALS if (out / one.recipe / "run.json").exists()]
+    finished = [run for run in runs if run.facts["state"] == "finished"]
+    written = table(finished, Fabric(accelerator="cpu"))
+    before, _, _ = PAGE.read_text().partition(MARK)
+    PAGE.write_text(f"{before}{MARK}\n\n{written}\n")
+    print(written)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
