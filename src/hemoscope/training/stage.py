@@ -67,6 +67,8 @@ class StageTraining:
         self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
         self._usable = _usable(self._examples, stage, recipe.scan_slices)
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
+        self._loss = MaskedLoss(stage.loss, self._examples)
+        self._pictures = Pictures(recipe.input, stage)
         self._features: StoredFeatures | None = None
         self.steps = self._epoch_steps * (stage.epochs or 1)
 
@@ -123,8 +125,6 @@ class StageTraining:
         """What is needed once before the first step, and again when the run is resumed."""
         recipe, stage, examples = self._run.recipe, self._stage, self._examples
         self._learner.freeze_the_rest()
-        self._loss = MaskedLoss(stage.loss, examples)
-        self._pictures = Pictures(recipe.input, stage)
         if stage.features == "stored":
             watch = self._settings.watch
             arguments = (self._run.store, recipe.input, self._fabric)
@@ -135,7 +135,6 @@ class StageTraining:
             return
         if recipe.compiled and stage.trains == "slice_network":
             self._system.slice_network.compile()
-        self._check_memory()
 
     def _batches(self, done: int) -> Iterator[tuple[int, Batch]]:
         """(step, batch) from the step after `done` to the last; each process gets its part of a batch."""
@@ -177,9 +176,12 @@ class StageTraining:
         whole_scans = self._stage.trains != "slice_network"
         return self._pictures(batch, batch.hu.to(self._fabric.device), generator, whole_scans=whole_scans)
 
-    def _check_memory(self) -> None:
+    def check_memory(self) -> None:
         """Raise UsageError where a step would not fit, judged by one slice or the longest scan."""
         examples, stage = self._examples, self._stage
+        if stage.features == "stored":
+            return  # features are small
+        self._learner.freeze_the_rest()
         by_slice = stage.trains == "slice_network"
         one = self._usable[:1] if by_slice else self._usable[[np.argmax(examples.lengths[self._usable])]]
         dataset = (

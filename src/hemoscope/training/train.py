@@ -29,10 +29,12 @@ def train(run: Run, fabric: Fabric, settings: Settings) -> None:
         load_initial_weights(system.slice_network, run.recipe.initial_weights)
     system.to(fabric.device)
     stages = [StageTraining(run, fabric, settings, system, number) for number in range(len(run.recipe.stages))]
+    first = checkpoint["stage"] if checkpoint else 0
+    for stage in stages[first:]:
+        stage.check_memory()
     if fabric.is_global_zero:
         run.begin()
     fabric.barrier()
-    first = checkpoint["stage"] if checkpoint else 0
     for number, stage in enumerate(stages[first:], first):
         begun = checkpoint if checkpoint is not None and number == first and checkpoint["step"] else None
         stage.train(begun, sum(one.steps for one in stages[:number]))

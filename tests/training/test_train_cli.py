@@ -1,0 +1,114 @@
+"""From a recipe to a bundle on the command line, and what a user reads when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_examples import Data
+
+from hemoscope import Detector, read_scan
+from hemoscope.cli.main import main
+from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.report.tables import SLICE_COLUMNS
+
+
+@pytest.fixture
+def hemoscope(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run a command in this process: its exit code, and all that it prints."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(one) for one in arguments])
+        printed = capsys.readouterr()
+        return int(end.value.code or 0), printed.out + printed.err
+
+    return call
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_recipe_becomes_a_run_predictions_and_a_bundle(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, examples: Path, tmp_path: Path
+) -> None:
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    changes = ["stages.slices.steps=2", "stages.sequence.epochs=1"]
+    code, printed = hemoscope("train", recipe, *changes, *data.options, "--out", run)
+    assert (code, "The run is in" in printed) == (0, True), printed
+    facts = json.loads((run / "run.json").read_text())
+    assert facts["state"] == "finished"
+    assert facts["stages"]["slices"]["train"]["patients"] == 2
+    assert facts["stages"]["slices"]["held_out"]["patients"] == 1
+    for name in ("recipe.yaml", "loss.png", "roc_slices.png", "precision_recall_slices.png", "tensorboard"):
+        assert (run / name).exists(), name
+    assert "finished" in hemoscope("runs", tmp_path)[1]
+
+    assert hemoscope("predict", run, "--out", tmp_path / "predictions")[0] == 0
+    predicted = rows_of(tmp_path / "predictions/slices.csv")
+    assert tuple(predicted[0]) == SLICE_COLUMNS
+    assert predicted[0]["subdural"] == "", "a finding that is not scored is no 0"
+    assert len(rows_of(tmp_path / "predictions/scans.csv")) == 3
+
+    code, printed = hemoscope("export", run, "--out", bundle)
+    assert (code, "is not calibrated" in printed) == (0, True), printed
+    detection = Detector.load(bundle)(read_scan(examples / "physionet_ct_ich/patient_052.nii.gz"))
+    assert detection.slice_probabilities is not None
+    of_patient = [row for row in predicted if row["scan"] == "ct-ich/052"]
+    expected = np.array([float(row["any"]) for row in of_patient])
+    assert np.abs(detection.slice_probabilities[:, ANY] - expected).max() < 1e-4
+    scan = next(row for row in rows_of(tmp_path / "predictions/scans.csv") if row["scan"] == "ct-ich/052")
+    assert detection.scan_probabilities is not None
+    for name in ("epidural", "any"):
+        assert abs(detection.scan_probabilities[FINDING_NAMES.index(name)] - float(scan[name])) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["input.size=32", "network.neighbours=1"], "has no setting neighbours"),
+        (["input.size=32"], "build a store with `hemoscope dataset build --size 32"),
+        (["input.framing=head"], "framing head"),
+        (["split.train=[nothing]"], "none has a known label of epidural"),
+        (["network.findings=[subdural, any]"], "none has a known label of subdural"),
+        (["stages.slices.sampling={kind: weighted, shares: {rsna: 1}}"], "gives a share to rsna"),
+        (["initial_weights=gone.safetensors"], "There is no file gone.safetensors"),
+        (["stages.slices.batch=100000000"], "lower the stage's `batch`"),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_written(
+    hemoscope: Callable[..., tuple[int, str]],
+    data: Data,
+    recipe: Path,
+    tmp_path: Path,
+    changes: list[str],
+    sentence: str,
+) -> None:
+    code, printed = hemoscope("train", recipe, *changes, *data.options, "--out", tmp_path / "run")
+    assert code == 2
+    assert sentence in printed
+    assert printed.count("\n") == 1, "more than a sentence"
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_are_missing_or_do_not_go_together(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, tmp_path: Path
+) -> None:
+    for arguments, sentence in (
+        (["train"], "Give RECIPE, --manifest, --store and --out"),
+        (["train", recipe, "--resume", tmp_path], "give no recipe"),
+        (["train", "--resume", tmp_path], "There is no run in"),
+        (["train", tmp_path / "gone.yaml", *data.options, "--out", tmp_path / "x"], "cannot be read"),
+        (["predict", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
+        (["export", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
+        (["runs", tmp_path / "gone"], "There is no run in"),
+        (["train", recipe, *data.options, "--out", tmp_path / "x", "--device", "tpu"], "--device is auto, cpu or cuda"),
+    ):
+        code, printed = hemoscope(*arguments)
+        assert (code, sentence in printed) == (2, True), printed
