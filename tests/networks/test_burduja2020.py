@@ -73,21 +73,25 @@ def test_resnext_with_a_thousand_classes_has_88_million_parameters() -> None:
 def test_the_lstm_has_the_shapes_of_figure_3() -> None:
     with torch.device("meta"):
         network = build(Burduja2020()).scan_network
+        without = BurdujaLSTM(replace(Burduja2020(), join_predictions=False), 2048)
     assert isinstance(network, BurdujaLSTM)
     lstm = network.lstm
     assert (lstm.input_size, lstm.hidden_size, lstm.num_layers) == (120, 256, 3)
     assert (lstm.bidirectional, lstm.dropout) == (True, 0.3)
     assert network.linear.weight.shape == (6, 256 + 6)
-    without = BurdujaLSTM(replace(Burduja2020(), join_predictions=False), 2048)
     assert without.linear.weight.shape == (6, 256)
 
 
-def test_pictures_are_normalised_with_the_papers_figures() -> None:
-    cnn = burduja2020.BackboneNetwork("resnet18", Burduja2020().mean, Burduja2020().deviation).eval()
-    picture = torch.tensor([0.1738 + 0.3161, 0.1433 + 0.2850, 0.1970 + 0.3111])[:, None, None].expand(1, 3, 64, 64)
-    with torch.no_grad():
-        expected = cnn.backbone.forward_features(torch.ones(1, 3, 64, 64))
-        torch.testing.assert_close(cnn.feature_maps(picture), expected)
+def test_pictures_are_normalised_with_the_papers_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(burduja2020.CNNS, "efficientnet_b4", "test_resnet")
+    cnn = build(Burduja2020(cnn="efficientnet_b4", lstm_layers=0)).slice_network.eval()
+    assert isinstance(cnn, BackboneNetwork)
+    mean, deviation = torch.tensor([0.1738, 0.1433, 0.1970]), torch.tensor([0.3161, 0.2850, 0.3111])
+    for grey in (0.0, 1.0):
+        picture = (mean + grey * deviation)[:, None, None].expand(1, 3, 64, 64)
+        with torch.no_grad():
+            expected = cnn.backbone.forward_features(torch.full((1, 3, 64, 64), grey))
+            torch.testing.assert_close(cnn.feature_maps(picture), expected)
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
@@ -126,6 +130,15 @@ def test_directions_are_summed() -> None:
     features = training_features(7)
     with torch.no_grad():
         outputs, _ = network.lstm(features[:, None])
+        expected = network.linear(outputs[:, 0, :16] + outputs[:, 0, 16:])
+    torch.testing.assert_close(slices_of(network, features, 7), expected)
+
+
+def test_predictions_reach_the_lstm_as_probabilities() -> None:
+    network = fitted(replace(SMALL, selection="predictions", join_predictions=False))
+    features = training_features(7)
+    with torch.no_grad():
+        outputs, _ = network.lstm(cnn_layer()(features).sigmoid()[:, None])
         expected = network.linear(outputs[:, 0, :16] + outputs[:, 0, 16:])
     torch.testing.assert_close(slices_of(network, features, 7), expected)
 

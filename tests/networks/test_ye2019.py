@@ -177,7 +177,7 @@ def test_systems_that_make_no_cascade_are_refused(first: Ye2019, second: Ye2019,
 
 def test_another_papers_system_makes_no_cascade() -> None:
     with pytest.raises(UsageError, match="two systems of ye2019"):
-        Cascade(build_patel(Patel2019(size=64, first_filters=1)), build(FIVE_TYPE))
+        Cascade(build_patel(Patel2019(size=64, first_filters=1, features=4, hidden=4)), build(FIVE_TYPE))
 
 
 def test_filters_that_cannot_be_grouped_are_refused() -> None:

@@ -172,15 +172,16 @@ def build(settings: Current) -> System:
         settings.backbone,
         (settings.mean,) * settings.channels,
         (settings.deviation,) * settings.channels,
-        settings.findings,
-        settings.dropout,
-        settings.output_stride,
+        findings=settings.findings,
+        dropout=settings.dropout,
+        output_stride=settings.output_stride,
     )
     _refuse_without_feature_maps(backbone, settings.backbone)
     return System(backbone, SequenceNetwork(settings, backbone.feature_count))
 
 
 def _refuse_without_feature_maps(network: BackboneNetwork, name: str) -> None:
+    """Raise UsageError for a network, as ViT, that ends in tokens; found on a picture without values."""
     shapes_only = copy.deepcopy(network).eval().to("meta")
     shape = shapes_only.feature_maps(torch.empty(1, network.channels, 224, 224, device="meta")).shape
     if len(shape) != 4 or shape[1] != network.feature_count:
