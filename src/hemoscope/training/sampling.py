@@ -42,7 +42,7 @@ def batches_of_epoch(
     steps = steps_an_epoch(stage, examples, usable)
     if stage.sampling.kind == "weighted":
         weights = sampling_weights(stage, examples, usable)
-        return [random.choice(usable, stage.batch, p=weights) for _ in range(steps)]
+        return list(random.choice(usable, (steps, stage.batch), p=weights))
     order = epoch_order(stage, examples, usable, random)
     while len(order) < (steps - 1) * stage.batch + 1:
         order = np.concatenate([order, epoch_order(stage, examples, usable, random)])

@@ -67,6 +67,7 @@ class StageTraining:
         self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
         self._usable = _usable(self._examples, stage, recipe.scan_slices)
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
+        batches_of_epoch(stage, self._examples, self._usable, random_of(0))  # raises UsageError
         self._loss = MaskedLoss(stage.loss, self._examples)
         self._pictures = Pictures(recipe.input, stage)
         self._features: StoredFeatures | None = None
