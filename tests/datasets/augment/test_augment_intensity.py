@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hemoscope.ct.windows import BRAIN, Window, to_grey
 from hemoscope.datasets.augment.augmenter import Augmenter
-from hemoscope.datasets.augment.intensity import add_noise, brighten, cut_windows, jpeg_grain
+from hemoscope.datasets.augment.intensity import add_noise, blur, brighten, cut_windows, jpeg_grain
 from hemoscope.datasets.augment.sets import Augmentation
 
 
@@ -36,6 +36,16 @@ def test_a_jittered_window_is_cut_as_by_hand(scan: Tensor, generator: torch.Gene
 def test_brightness_adds_a_fraction_of_white() -> None:
     assert torch.allclose(brighten(torch.full((2, 1, 1, 1), 0.5), torch.tensor([0.2, -0.6])).flatten(),
                           torch.tensor([0.7, 0.0]))  # fmt: skip
+
+
+def test_blur_is_that_of_opencv(scan: Tensor) -> None:
+    grey = torch.from_numpy(to_grey(scan[10:14, 0].numpy(), BRAIN))[:, None].float() / 255
+    blurred = blur(grey.repeat(1, 2, 1, 1), torch.tensor([0.0, 0.5, 1.0, 1.2]))
+    assert torch.equal(blurred[0, 0], grey[0, 0])
+    for number, deviation in ((1, 0.5), (2, 1.0), (3, 1.2)):
+        expected = cv2.GaussianBlur(grey[number, 0].numpy(), (9, 9), deviation, borderType=cv2.BORDER_REPLICATE)
+        for channel in (0, 1):
+            assert np.abs(blurred[number, channel].numpy() - expected).max() < 2e-3
 
 
 @pytest.mark.parametrize("quality", [30, 60, 75, 95])

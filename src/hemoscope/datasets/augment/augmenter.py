@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hemoscope.ct.hounsfield import AIR_HU
 from hemoscope.ct.windows import Window
-from hemoscope.datasets.augment.intensity import add_noise, brighten, cut_windows, jpeg_grain
+from hemoscope.datasets.augment.intensity import add_noise, blur, brighten, cut_windows, jpeg_grain
 from hemoscope.datasets.augment.placement import Placement, ScanPlacement, place, place_scan
 from hemoscope.datasets.augment.sets import Augmentation, OneOfFour
 from hemoscope.reasons import UsageError
@@ -102,6 +102,10 @@ class Augmenter:
             happens = torch.rand(samples, generator=generator) < settings.brightness_probability
             amount = _around_zero(settings.brightness_fraction, samples, generator) * happens
             pixels = brighten(pixels, amount.expand(slices))
+        if settings.blur_probability:
+            happens = torch.rand(samples, generator=generator) < settings.blur_probability
+            deviation = torch.rand(samples, generator=generator) * settings.blur_pixels * happens
+            pixels = blur(pixels, deviation.expand(slices))
         if settings.jpeg_probability:
             happens = torch.rand(samples, generator=generator) < settings.jpeg_probability
             lowest, highest = int(settings.jpeg_lowest_quality), int(settings.jpeg_highest_quality)

@@ -1,4 +1,4 @@
-"""What the values look like: noise in HU, jittered windows, brightness, and the grain that JPEG leaves."""
+"""What the values look like: noise in HU, jittered windows, brightness, blur, and the grain that JPEG leaves."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ LUMINANCE = (
     (72, 92, 95, 98, 112, 100, 103, 99),
 )
 BLOCK = 8
+BLUR_REACH = 3  # standard deviations
 
 
 def add_noise(hu: Tensor, deviation_hu: Tensor, generator: torch.Generator) -> Tensor:
@@ -43,6 +44,22 @@ def cut_windows(hu: Tensor, level_hu: Tensor, width_hu: Tensor) -> Tensor:
 def brighten(grey: Tensor, amount: Tensor) -> Tensor:
     """Add `amount` [n], a fraction of white, to grey levels 0 to 1 [n, channel, row, column]."""
     return (grey + _each(amount, grey)).clamp_(0, 1)
+
+
+def blur(grey: Tensor, deviation_pixels: Tensor) -> Tensor:
+    """Blur slices [n, channel, row, column] by a Gaussian of `deviation_pixels` [n]; 0 leaves a slice as it is.
+
+    Scanners and kernels differ in sharpness. Grey levels are blurred, not HU: bone would spill into the brain beside it.
+    """
+    reach = max(1, math.ceil(BLUR_REACH * float(deviation_pixels.max())))
+    places = torch.arange(-reach, reach + 1, device=grey.device, dtype=grey.dtype)
+    deviation = deviation_pixels.to(grey.device, grey.dtype).clamp(min=1e-3)[:, None]
+    kernel = torch.exp(-0.5 * (places / deviation) ** 2)
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(grey.shape[1], 0)[:, None]
+    planes = functional.pad(grey.flatten(0, 1)[None], (reach,) * 4, mode="replicate")
+    planes = functional.conv2d(planes, kernel[:, :, None], groups=len(kernel))
+    planes = functional.conv2d(planes, kernel[..., None], groups=len(kernel))
+    return planes[0].unflatten(0, grey.shape[:2])
 
 
 def jpeg_grain(grey: Tensor, quality: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ class Augmentation:
     width_jitter_fraction: float = 0.0  # at most: 0.1 draws 0.9 to 1.1 times the width
     brightness_probability: float = 0.0
     brightness_fraction: float = 0.0  # at most, of white, added or taken away after the window is cut
+    blur_probability: float = 0.0
+    blur_pixels: float = 0.0  # largest standard deviation; drawn from 0 to this
     jpeg_probability: float = 0.0
     jpeg_lowest_quality: int = 60  # 1 to 100, on the scale of libjpeg
     jpeg_highest_quality: int = 95
