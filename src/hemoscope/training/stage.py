@@ -132,7 +132,7 @@ class StageTraining:
             self._features = features_of(self._system, examples, *arguments, watch("Features to train on"))
             self._held_out_features = features_of(self._system, self._held_out, *arguments, watch("Held-out features"))
             if (fit := getattr(self._system.scan_network, "fit", None)) is not None:
-                fit(self._features.features, self._system.slice_network)
+                fit(torch.from_numpy(self._features.features), self._system.slice_network)
             return
         if recipe.compiled and stage.trains == "slice_network":
             self._system.slice_network.compile()
