@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from made_series import EXAMPLE
 from measure import forget, in_turn, report
-from numpy.typing import NDArray
-from pydicom import dcmread
+from published_way import PublishedItems
 
+from hemoscope.ct.prepare import NetworkInput
 from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
@@ -31,24 +30,6 @@ LEAST_RATIO = 20
 WITHOUT_TORCH, IN_ONE_PROCESS = "pydicom and cv2, item by item", "pydicom and cv2 in a DataLoader, no workers"
 SHARE = "share of the time of the published way, both in one process"
 RSNA_SLICES = 874_035  # of both stages, training and test
-
-
-class PublishedItems:
-    """What a DataLoader asks of a dataset: item by item from the DICOM files."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """One slice in three windows, 0...1: float [window, row, column]."""
-        dataset = dcmread(self.paths[index])
-        hu = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
-        shown = [np.clip((hu - window.low) / window.width, 0, 1) for window in WINDOWS]
-        resized = cv2.resize(np.stack(shown, axis=-1), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-        return resized.transpose(2, 0, 1).astype(np.float32)
 
 
 def made_store(work: Path) -> tuple[SliceStore, list[Path]]:
@@ -117,7 +98,7 @@ def main() -> None:
     """Measure and report."""
     with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
         store, paths = made_store(Path(folder))
-        items = PublishedItems(paths)
+        items = PublishedItems([[path] for path in paths], NetworkInput(SIZE, WINDOWS))
         sides: dict[str, Callable[[], object]] = {
             "slice store": lambda: from_store(store),
             "slice store, not in memory": lambda: from_cold_store(store),
