@@ -1,0 +1,33 @@
+"""The second stage of Burduja 2020: feature selection, then the LSTM, on features that were stored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+from training_examples import Data, run, weights
+
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.findings import FINDING_NAMES
+
+
+def test_the_feature_selection_is_fitted_on_the_training_slices(data: Data, tmp_path: Path) -> None:
+    manifest = Manifest.read(data.manifest)
+    bleeds = manifest.table["any"].to_pylist()
+    manifest.with_columns(dict.fromkeys(FINDING_NAMES, bleeds)).write(tmp_path / "manifest.parquet")
+    recipe = tmp_path / "lstm.yaml"
+    stage = {"name": "lstm", "trains": "scan_network", "features": "stored", "epochs": 1, "batch": 1,
+             "optimizer": {"learning_rate": 1e-3}, "loss": {"slices": 1}}  # fmt: skip
+    network = {"name": "burduja2020", "cnn": "efficientnet_b4", "selection": "pca", "selected": 2, "lstm_layers": 1}
+    windows = ["40/80", "80/200", "40/380"]
+    recipe.write_text(
+        yaml.safe_dump(
+            {"name": "lstm", "source": "a test", "input": {"size": 64, "windows": windows}, "network": network,
+             "initial_weights": "random", "stages": [stage]}
+        )
+    )  # fmt: skip
+    run("train", recipe, "--manifest", tmp_path / "manifest.parquet", "--store", data.store, "--out", tmp_path / "run")
+    assert json.loads((tmp_path / "run/run.json").read_text())["state"] == "finished"
+    components = weights(tmp_path / "run")["lstm.last.safetensors:scan_network.selection.components"]
+    assert components.norm(dim=1).allclose(components.new_ones(2)), "directions of PCA have length one"
