@@ -1,4 +1,4 @@
-"""The second stage of Burduja 2020: feature selection, then the LSTM, on features that were stored."""
+"""Both stages of Burduja 2020: the CNN, then the feature selection and the LSTM on features that were stored."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ def test_the_feature_selection_is_fitted_on_the_training_slices(data: Data, tmp_
     bleeds = manifest.table["any"].to_pylist()
     manifest.with_columns(dict.fromkeys(FINDING_NAMES, bleeds)).write(tmp_path / "manifest.parquet")
     recipe = tmp_path / "lstm.yaml"
-    stage = {"name": "lstm", "trains": "scan_network", "features": "stored", "epochs": 1, "batch": 1,
-             "optimizer": {"learning_rate": 1e-3}, "loss": {"slices": 1}}  # fmt: skip
+    learns = {"optimizer": {"learning_rate": 1e-3}, "loss": {"slices": 1}}
+    cnn = {"name": "cnn", "trains": "slice_network", "steps": 1, "batch": 2} | learns
+    lstm = {"name": "lstm", "trains": "scan_network", "features": "stored", "epochs": 1, "batch": 1} | learns
     network = {"name": "burduja2020", "cnn": "efficientnet_b4", "selection": "pca", "selected": 2, "lstm_layers": 1}
     windows = ["40/80", "80/200", "40/380"]
     recipe.write_text(
         yaml.safe_dump(
             {"name": "lstm", "source": "a test", "input": {"size": 64, "windows": windows}, "network": network,
-             "initial_weights": "random", "stages": [stage]}
+             "initial_weights": "random", "stages": [cnn, lstm]}
         )
     )  # fmt: skip
     run("train", recipe, "--manifest", tmp_path / "manifest.parquet", "--store", data.store, "--out", tmp_path / "run")

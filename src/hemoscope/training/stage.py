@@ -205,7 +205,9 @@ class StageTraining:
         progress = self._settings.watch("Validating")
         stored = None if self._features is None else self._held_out_features
         arguments = (self._held_out, self._run.store, self._run.recipe.input, self._fabric, progress, stored)
-        answers = answers_to(system, *arguments)
+        # a scan network that has learned nothing yet must not stand between the slices and their measures
+        alone = self._stage.trains == "slice_network"
+        answers = answers_to(System(system.slice_network) if alone else system, *arguments)
         loss = self._held_out_loss(answers)
         held_out, findings = self._held_out, system.findings
         measures = {
