@@ -39,6 +39,11 @@ def new_system(recipe: Recipe) -> System:
     return system
 
 
+def place(system: System, device: torch.device) -> None:
+    """Put a system on a device, channels last: convolutions are faster so, on a GPU above all."""
+    system.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # which PyTorch does not list
+
+
 def _check_input(system: System, recipe: Recipe) -> None:
     network, inputs = system.slice_network, recipe.input
     if network.channels != inputs.channels:

@@ -12,6 +12,7 @@ from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress, answers_to
+from hemoscope.training.building import place
 from hemoscope.training.calibrate import LABELS, NAMES, SCAN_LABELS, SCAN_NAMES
 from hemoscope.training.examples import Examples
 from hemoscope.training.run import Run
@@ -31,7 +32,8 @@ def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Exam
 
 def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.DataFrame:
     """One row a slice with the columns that `training.calibrate` describes; NaN for findings that are not scored."""
-    system = trained_system(run).to(fabric.device)
+    system = trained_system(run)
+    place(system, fabric.device)
     examples = held_out_examples(run, system.findings)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     all_findings = held_out_examples(run)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import Answers, OnProgress, answers_to
+from hemoscope.training.building import place
 from hemoscope.training.examples import Examples
 from hemoscope.training.run import Run
 from hemoscope.training.run_facts import write_whole
@@ -33,7 +34,8 @@ def predict(
     if not len(examples):
         of = f"the split {', '.join(splits)}" if splits else "the Manifest"
         raise UsageError(f"The slice store {run.store.folder} has no slice of {of}.")
-    answers = answers_to(system.to(fabric.device), examples, run.store, run.recipe.input, fabric, on_progress)
+    place(system, fabric.device)
+    answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     slices, scans = tables(examples, answers)
     out.mkdir(parents=True, exist_ok=True)
     for name, table in ((SLICES, slices), (SCANS, scans)):

@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from hemoscope.networks.initial_weights import load_initial_weights
 from hemoscope.networks.system import System
-from hemoscope.training.building import new_system
+from hemoscope.training.building import new_system, place
 from hemoscope.training.run import Run
 from hemoscope.training.stage import Settings, StageTraining, kept_weights
 
@@ -27,7 +27,7 @@ def train(run: Run, fabric: Fabric, settings: Settings) -> None:
         system.load_state_dict(checkpoint["system"])
     elif run.recipe.initial_weights != "random":
         load_initial_weights(system.slice_network, run.recipe.initial_weights)
-    system.to(fabric.device)
+    place(system, fabric.device)
     stages = [StageTraining(run, fabric, settings, system, number) for number in range(len(run.recipe.stages))]
     first = checkpoint["stage"] if checkpoint else 0
     for stage in stages[first:]:

@@ -49,7 +49,7 @@ def brighten(grey: Tensor, amount: Tensor) -> Tensor:
 def blur(grey: Tensor, deviation_pixels: Tensor) -> Tensor:
     """Blur slices [n, channel, row, column] by a Gaussian of `deviation_pixels` [n]; 0 leaves a slice as it is.
 
-    Scanners and kernels differ in sharpness. Grey levels are blurred, not HU: bone would spill into the brain beside it.
+    Scanners and kernels differ in sharpness. Grey levels are blurred, not HU: bone would spill into the brain.
     """
     reach = max(1, math.ceil(BLUR_REACH * float(deviation_pixels.max())))
     places = torch.arange(-reach, reach + 1, device=grey.device, dtype=grey.dtype)
@@ -59,7 +59,7 @@ def blur(grey: Tensor, deviation_pixels: Tensor) -> Tensor:
     planes = functional.pad(grey.flatten(0, 1)[None], (reach,) * 4, mode="replicate")
     planes = functional.conv2d(planes, kernel[:, :, None], groups=len(kernel))
     planes = functional.conv2d(planes, kernel[..., None], groups=len(kernel))
-    return planes[0].unflatten(0, grey.shape[:2])
+    return planes.reshape(grey.shape)
 
 
 def jpeg_grain(grey: Tensor, quality: Tensor) -> Tensor:
