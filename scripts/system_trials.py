@@ -83,6 +83,12 @@ def train(trial: Trial, data: Path, out: Path) -> Run:
     return Run.open(folder)
 
 
+def export(out: Path, name: str, *runs: str) -> None:
+    """Write the bundle of a run, or of a cascade of two, unless that is done."""
+    if not (out / "bundles" / name).exists():
+        run_command("export", *(out / run for run in runs), "--out", out / "bundles" / name)
+
+
 def whole_manifest(data: Path, out: Path) -> None:
     """The whole scans with all labels, in the same split."""
     from hemoscope.datasets.manifest import Manifest
@@ -191,7 +197,7 @@ def table(runs: list[Run], fabric: Fabric) -> str:
     """The table of all trials in Markdown."""
     lines = ["| recipe | way of scoring | held out | patients, bleeding | AUC of `any` (95%) | against the CNN (95%) |"]
     lines += ["| --- | --- | --- | --- | --- | --- |"]
-    times = ["| recipe | trained on patients, slices | steps | loss, first and last tenth | seconds |"]
+    times = ["| recipe, stage | trained on patients, slices | steps | loss, first and last tenth | seconds |"]
     times += ["| --- | --- | --- | --- | --- |"]
     for run in runs:
         found = scores_of(run, fabric)
@@ -221,6 +227,15 @@ def table(runs: list[Run], fabric: Fabric) -> str:
     return "\n".join([*lines, "", *times])
 
 
+def bundles(out: Path) -> str:
+    """How far each bundle is from PyTorch, as Markdown."""
+    lines = ["| bundle | largest difference of ONNX Runtime from PyTorch |", "| --- | --- |"]
+    for path in sorted((out / "bundles").glob("*/bundle.json")):
+        facts = json.loads(path.read_text())
+        lines.append(f"| {facts['name']} | {facts['largest_difference_from_pytorch']:.1g} |")
+    return "\n".join(lines)
+
+
 def main(data: Path, out: Path, *only: str) -> None:
     """Train what is not trained, then write the table."""
     out.mkdir(parents=True, exist_ok=True)
@@ -229,7 +244,12 @@ def main(data: Path, out: Path, *only: str) -> None:
             train(trial, data, out)
     runs = [Run.open(out / one.recipe) for one in TRIALS if (out / one.recipe / "run.json").exists()]
     finished = [run for run in runs if run.facts["state"] == "finished"]
-    written = table(finished, Fabric(accelerator="cpu"))
+    names = [run.folder.name for run in finished]
+    for name in names:
+        export(out, name, name)
+    if {"ye2019_two_type", "ye2019_five_type"} <= set(names):
+        export(out, "ye2019_cascade", "ye2019_two_type", "ye2019_five_type")
+    written = table(finished, Fabric(accelerator="cpu")) + "\n\n" + bundles(out)
     before, _, _ = PAGE.read_text().partition(MARK)
     PAGE.write_text(f"{before}{MARK}\n\n{written}\n")
     print(written)
