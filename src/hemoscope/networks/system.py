@@ -17,10 +17,15 @@ SLICES_AT_ONCE = 32  # without gradients
 
 
 class Answer(NamedTuple):
-    """Logits of a batch. slices: (N, findings), None where only scans are scored; scans: (B, findings) or None."""
+    """Logits of a batch.
+
+    slices: (N, findings), None where only scans are scored; scans: (B, findings) or None. places: (N, findings, h, w)
+    of the places of each slice, only for the loss of places.
+    """
 
     slices: Tensor | None
     scans: Tensor | None
+    places: Tensor | None = None
 
 
 class SliceNetwork(nn.Module, ABC):
@@ -73,6 +78,11 @@ class PooledNetwork(SliceNetwork):
     def class_activation_maps(self, feature_maps: Tensor) -> Tensor:
         """(N, F, h, w) to (N, findings, h, w)."""
         return nn.functional.conv2d(feature_maps, self.linear.weight[:, :, None, None])
+
+    def logits_of_places(self, feature_maps: Tensor) -> Tensor:
+        """(N, F, h, w) to (N, findings, h, w): class activation maps and the bias, so that their mean is the logit."""
+        bias: Tensor = self.linear(feature_maps.new_zeros(1, self.feature_count))  # (1, findings)
+        return self.class_activation_maps(feature_maps) + bias[:, :, None, None]
 
 
 class ScanNetwork(nn.Module, ABC):

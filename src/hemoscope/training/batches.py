@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (the name that PyTorch's own documentation uses)
 from torch.utils.data import DataLoader, Dataset
 
-from hemoscope.datasets.augment.augmenter import Augmenter
+from hemoscope.datasets.augment.augmenter import Augmented, Augmenter
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.training.examples import Examples
+from hemoscope.training.places import Boxes
 from hemoscope.training.recipe import Input, Stage
 
 ASSUMED_SPACING_MM = (5.0, 0.5, 0.5)  # slice, row, column; where unknown
@@ -25,7 +26,8 @@ class Batch:
     """HU int16 of slices (N, 1 + neighbours, H, W) or of whole scans (N, 1, H, W), and what is known of them.
 
     lengths: (B,) slices of each scan, 1 for slices by themselves. labels: int8 (N, findings), scan_labels:
-    (B, findings). spacing_mm: (B, 3) slice, row, column. features: (N, F) instead of HU where they are stored.
+    (B, findings). spacing_mm: (B, 3) slice, row, column. boxes: uint8 (N, findings, H, W), 1 inside a box, where places
+    are learned. features: (N, F) instead of HU where they are stored.
     """
 
     lengths: Tensor
@@ -33,6 +35,7 @@ class Batch:
     scan_labels: Tensor
     spacing_mm: Tensor
     hu: Tensor | None = None
+    boxes: Tensor | None = None
     features: Tensor | None = None
     logits: Tensor | None = None
 
@@ -46,10 +49,10 @@ class StoredFeatures:
 
 
 class Slices(Dataset[Batch]):
-    """Batches of slices by themselves: an item is a batch of the slices with these numbers."""
+    """Batches of slices by themselves: an item is a batch of the slices with these numbers, with their boxes if any."""
 
-    def __init__(self, examples: Examples, store: SliceStore, inputs: Input) -> None:
-        self._examples, self._store = examples, store
+    def __init__(self, examples: Examples, store: SliceStore, inputs: Input, boxes: Boxes | None = None) -> None:
+        self._examples, self._store, self._boxes = examples, store, boxes
         self._around = examples.stored[examples.neighbours(inputs.neighbours)]
 
     def __getitem__(self, numbers: NDArray[np.int64]) -> Batch:
@@ -61,6 +64,7 @@ class Slices(Dataset[Batch]):
             scan_labels=torch.from_numpy(self._examples.scan_labels[numbers]),
             spacing_mm=torch.tensor([ASSUMED_SPACING_MM]).expand(len(numbers), 3),
             hu=torch.from_numpy(hu),
+            boxes=None if self._boxes is None else torch.from_numpy(self._boxes.masks(numbers)),
         )
 
 
@@ -118,20 +122,23 @@ class Pictures:
         self._inputs = inputs
         self._augmenter = Augmenter(stage.augmentations, inputs.display_windows)
 
-    def __call__(self, batch: Batch, hu: Tensor, generator: torch.Generator, *, whole_scans: bool) -> Tensor:
-        """Augmented pictures; hu: of the batch, on the device where the work is to be done.
+    def __call__(self, batch: Batch, hu: Tensor, generator: torch.Generator, *, whole_scans: bool) -> Augmented:
+        """Augmented pictures with their boxes if any; hu: of the batch, on the device where the work is to be done.
 
         whole_scans: one transform for all slices of a scan, else for each slice its own.
         """
         if not whole_scans:
-            pictures = self._augmenter.slices(hu, generator).pictures
-            return filtered(pictures, torch.ones(len(pictures), dtype=torch.int64), self._inputs)
+            boxes = None if batch.boxes is None else batch.boxes.to(hu.device)
+            moved = self._augmenter.slices(hu, generator, boxes)
+            alone = torch.ones(len(hu), dtype=torch.int64)
+            return Augmented(filtered(moved.pictures, alone, self._inputs), moved.mask)
         scans = torch.split(hu, batch.lengths.tolist())
         spacings: list[tuple[float, float, float]] = batch.spacing_mm.tolist()
         pictures = torch.cat(
             [self._augmenter.scan(scan, mm, generator).pictures for scan, mm in zip(scans, spacings, strict=True)]
         )
-        return filtered(with_neighbours(pictures, batch.lengths, self._inputs), batch.lengths, self._inputs)
+        joined = filtered(with_neighbours(pictures, batch.lengths, self._inputs), batch.lengths, self._inputs)
+        return Augmented(joined, None)
 
 
 def as_detection_sees(store: SliceStore, stored: NDArray[np.int64], lengths: Tensor, inputs: Input) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from hemoscope.networks.system import Answer, System
+from hemoscope.networks.system import Answer, PooledNetwork, System
 from hemoscope.reasons import UsageError
 from hemoscope.training.recipe import Stage
 
@@ -19,6 +19,11 @@ class Learner(nn.Module):
         super().__init__()
         if stage.trains != "slice_network" and system.scan_network is None:
             raise UsageError(f"The stage {stage.name} needs a scan network, and the network of the recipe has none.")
+        if stage.loss.places and not isinstance(system.slice_network, PooledNetwork):
+            raise UsageError(
+                f"The stage {stage.name} has a loss of places, and the network of the recipe has no class activation "
+                "maps to learn it: leave `loss.places` out."
+            )
         self.system = system
         self._stage = stage
 
@@ -49,6 +54,10 @@ class Learner(nn.Module):
         lengths: (B,) slices of each scan.
         """
         slice_network, scan_network = self.system.slice_network, self.system.scan_network
+        if self._stage.loss.places:
+            assert isinstance(slice_network, PooledNetwork)
+            maps = slice_network.feature_maps(seen)
+            return Answer(slice_network.classify(maps.mean((2, 3))), None, slice_network.logits_of_places(maps))
         if self._stage.trains == "slice_network":
             return Answer(slice_network(seen), None)
         if self._stage.trains == "system":

@@ -86,13 +86,14 @@ class Loss(Part):
     """Binary cross-entropy over known labels. slices, scans: weight of the labels of each.
 
     positive_weights: positives count negatives/positives times (Wong 2019, Table 2). finding_weights: of each finding,
-    1 where not named.
+    1 where not named. places: weight of the boxes of slices (training.places).
     """
 
     slices: Annotated[float, Field(ge=0)] = 0.0
     scans: Annotated[float, Field(ge=0)] = 0.0
     positive_weights: bool = False
     finding_weights: Mapping[str, PositiveFloat] = {}
+    places: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _check(self) -> Loss:
@@ -141,6 +142,10 @@ class Stage(Part):
             raise UsageError(f"The stage {self.name} draws slices with weights: give `steps`, as it has no epochs.")
         if self.trains == "slice_network" and self.loss.scans:
             raise UsageError(f"The stage {self.name} trains the slice network, which scores no scans.")
+        if self.loss.places and self.trains != "slice_network":
+            raise UsageError(
+                f"The stage {self.name} trains the {self.trains}: `loss.places` is for a stage of the slice_network."
+            )
         if self.features == "stored" and self.trains != "scan_network":
             raise UsageError(f"The stage {self.name} trains the slice network: its features cannot be stored.")
         return self

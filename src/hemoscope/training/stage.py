@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from hemoscope.datasets.augment.augmenter import Augmented
 from hemoscope.datasets.manifest import UNKNOWN
 from hemoscope.networks.system import Answer, System
 from hemoscope.training.answers import Answers, OnProgress, answers_to, features_of
@@ -32,6 +33,7 @@ from hemoscope.training.learner import Learner
 from hemoscope.training.loss import MaskedLoss
 from hemoscope.training.memory import check_memory, saved_bytes
 from hemoscope.training.optimizers import optimizer_and_schedule
+from hemoscope.training.places import Boxes, places_loss, taught
 from hemoscope.training.recipe import Stage
 from hemoscope.training.run import Run
 from hemoscope.training.sampling import batches_of_epoch, random_of, steps_an_epoch
@@ -69,6 +71,7 @@ class StageTraining:
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
         batches_of_epoch(stage, self._examples, self._usable, random_of(0))  # raises UsageError
         self._loss = MaskedLoss(stage.loss, self._examples)
+        self._boxes = Boxes.of(self._examples, run.store, stage.name) if stage.loss.places else None
         self._pictures = Pictures(recipe.input, stage)
         self._features: StoredFeatures | None = None
         self.steps = self._epoch_steps * (stage.epochs or 1)
@@ -141,7 +144,7 @@ class StageTraining:
         """(step, batch) from the step after `done` to the last; each process gets its part of a batch."""
         dataset: Slices | Scans
         if self._stage.trains == "slice_network":
-            dataset = Slices(self._examples, self._run.store, self._run.recipe.input)
+            dataset = Slices(self._examples, self._run.store, self._run.recipe.input, self._boxes)
         else:
             dataset = Scans(self._examples, self._run.store, self._features)
         rank, world = self._fabric.global_rank, self._fabric.world_size
@@ -161,18 +164,24 @@ class StageTraining:
         lengths = batch.lengths
         labels = filtered_labels(batch.labels, lengths, inputs).to(fabric.device)
         scan_labels = batch.scan_labels.to(fabric.device)
+        boxes: Tensor | None = None
         if self._features is not None:
             assert batch.features is not None and batch.logits is not None
             answer: Answer = learner(batch.features.to(fabric.device), batch.logits.to(fabric.device), lengths)
         else:
             generator = torch.Generator().manual_seed(int(random_of(AUGMENTATION, *place).integers(2**62)))
-            pictures = self._seen(batch, generator)
-            answer = learner(pictures, None, filtered_lengths(lengths, inputs))
+            seen = self._seen(batch, generator)
+            answer, boxes = learner(seen.pictures, None, filtered_lengths(lengths, inputs)), seen.mask
         known: Tensor = fabric.all_reduce(self._loss.known(labels, scan_labels), reduce_op="sum")  # type: ignore[assignment]
-        return self._loss(answer, labels, scan_labels, known) * fabric.world_size
+        loss = self._loss(answer, labels, scan_labels, known)
+        if boxes is not None:
+            assert answer.places is not None
+            count: Tensor = fabric.all_reduce(taught(labels, boxes).sum(), reduce_op="sum")  # type: ignore[assignment]
+            loss = loss + self._stage.loss.places * places_loss(answer.places, labels, boxes, count)
+        return loss * fabric.world_size
 
-    def _seen(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Augmented pictures on the device."""
+    def _seen(self, batch: Batch, generator: torch.Generator) -> Augmented:
+        """Augmented pictures on the device, with their boxes where places are learned."""
         assert batch.hu is not None
         whole_scans = self._stage.trains != "slice_network"
         return self._pictures(batch, batch.hu.to(self._fabric.device), generator, whole_scans=whole_scans)
@@ -189,7 +198,7 @@ class StageTraining:
             Slices(examples, self._run.store, self._run.recipe.input) if by_slice else Scans(examples, self._run.store)
         )
         batch = dataset[one]
-        pictures = self._seen(batch, torch.Generator().manual_seed(0))
+        pictures = self._seen(batch, torch.Generator().manual_seed(0)).pictures
         lengths = filtered_lengths(batch.lengths, self._run.recipe.input)
         self._learner.train(False)  # one slice has no batch statistics, and none must be kept of this
         with self._fabric.autocast():

@@ -44,7 +44,9 @@ INDEX_SCHEMA = pa.schema([
     ("key", pa.string()), ("scan", pa.string()), ("kind", pa.string()), ("file", pa.int32()), ("row", pa.int32()),
     ("window", pa.string()), ("hu_low", pa.float32()), ("hu_high", pa.float32()),
     ("row_spacing_mm", pa.float32()), ("column_spacing_mm", pa.float32()),
-    ("native_rows", pa.int32()), ("native_columns", pa.int32()), ("hash", pa.binary(32)),
+    ("native_rows", pa.int32()), ("native_columns", pa.int32()),
+    ("crop_top", pa.int32()), ("crop_left", pa.int32()), ("crop_height", pa.int32()), ("crop_width", pa.int32()),
+    ("hash", pa.binary(32)),
 ])  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.ct.pixels import Decoder
-from hemoscope.ct.prepare import Framing, frame_slice
+from hemoscope.ct.prepare import Crop, Framing, frame_slice
 from hemoscope.ct.windows import from_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.problems import Problem
@@ -57,7 +57,10 @@ class ShardTask:
 
 @dataclass(frozen=True, slots=True)
 class ShardSlice:
-    """One slice of a shard. place: in the shard as planned; row: in the file of its kind; lengths in mm."""
+    """One slice of a shard. place: in the shard as planned; row: in the file of its kind; lengths in mm.
+
+    crop: the part of the slice in its file that is stored, in its pixels; it may reach beyond it.
+    """
 
     place: int
     kind: str
@@ -67,6 +70,10 @@ class ShardSlice:
     column_spacing_mm: float | None
     native_rows: int
     native_columns: int
+    crop_top: int
+    crop_left: int
+    crop_height: int
+    crop_width: int
     hash: str | None  # `duplicates.dhash` in hexadecimal digits; None: too little brain
 
 
@@ -191,12 +198,13 @@ def _system_error(source: SliceSource, error: HemoscopeError) -> OSError | None:
 def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read: SlicePixels, form: SliceForm) -> None:
     square: NDArray[Any] = read.pixels
     spacing = read.spacing_mm
+    rows, columns = square.shape
+    crop = Crop(0, 0, rows, columns)
     if form.size is not None:
         # Pictures too as HU, as detection sees them: grey levels would be resized and padded to other numbers.
-        square, spacing, _ = frame_slice(_hu(square, read), spacing, form.size, form.framing)
+        square, spacing, crop = frame_slice(_hu(square, read), spacing, form.size, form.framing)
     kind = "hu" if square.dtype == np.int16 else "grey"
     own = dhash(_hu(square, read))
-    rows, columns = read.pixels.shape
     slice_ = ShardSlice(
         place=place,
         kind=kind,
@@ -206,6 +214,10 @@ def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read:
         column_spacing_mm=spacing[1] if spacing else None,
         native_rows=rows,
         native_columns=columns,
+        crop_top=crop.top,
+        crop_left=crop.left,
+        crop_height=crop.height,
+        crop_width=crop.width,
         hash=own.hex() if own else None,
     )
     shard.slices.append(slice_)
