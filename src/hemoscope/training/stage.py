@@ -67,6 +67,8 @@ class StageTraining:
         self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
         held_out = [] if stage.splits and set(stage.splits) & set(recipe.split.validation) else recipe.split.validation
         self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
+        # a slice by itself is no scan: its one score is not to be ranked among the highest of thirty
+        self._scan_labels = _labels_of_whole_scans(self._held_out, recipe.scan_slices)
         self._usable = _usable(self._examples, stage, recipe.scan_slices)
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
         batches_of_epoch(stage, self._examples, self._usable, random_of(0))  # raises UsageError
@@ -222,7 +224,7 @@ class StageTraining:
         measures = {
             f"slice_auc_{name}": value for name, value in aucs(held_out.labels, answers.slices, findings).items()
         }
-        of_scans = aucs(held_out.labels_of_scans, answers.scans, findings)
+        of_scans = aucs(self._scan_labels, answers.scans, findings)
         measures |= {f"scan_auc_{name}": value for name, value in of_scans.items()}
         log.epoch(step, {"loss": loss} | measures)
         if loss < self._best:
@@ -230,12 +232,12 @@ class StageTraining:
             self._run.save_weights(system, f"{self._stage.name}.best.safetensors")
         plot_losses(self._run.folder)
         plot_curves(self._run.folder, "slices", held_out.labels, answers.slices, findings)
-        plot_curves(self._run.folder, "scans", held_out.labels_of_scans, answers.scans, findings)
+        plot_curves(self._run.folder, "scans", self._scan_labels, answers.scans, findings)
         self._run.update_stage(self._stage.name, validation={"step": step, "loss": loss} | measures)
 
     def _held_out_loss(self, answers: Answers) -> float:
         labels = torch.from_numpy(self._held_out.labels)
-        scan_labels = torch.from_numpy(self._held_out.labels_of_scans)
+        scan_labels = torch.from_numpy(self._scan_labels)
         answer = Answer(torch.from_numpy(answers.slices), torch.from_numpy(answers.scans))
         return float(self._loss(answer, labels, scan_labels, self._loss.known(labels, scan_labels)))
 
@@ -277,6 +279,13 @@ def _usable(examples: Examples, stage: Stage, scan_slices: tuple[int, int]) -> N
         in_use = np.isin(examples.scan_of, usable)
         check_labels(examples.labels[in_use], examples.findings, f"slices of the stage {stage.name}")
     return usable
+
+
+def _labels_of_whole_scans(examples: Examples, scan_slices: tuple[int, int]) -> NDArray[np.int8]:
+    """Labels of the scans, UNKNOWN where they have fewer or more slices than the recipe's scans."""
+    fewest, most = scan_slices
+    whole = (examples.lengths >= fewest) & (examples.lengths <= most)
+    return np.where(whole[:, None], examples.labels_of_scans, UNKNOWN).astype(np.int8)
 
 
 def _averaged(part: torch.nn.Module, stage: Stage) -> AveragedModel | None:
