@@ -81,7 +81,7 @@ def test_a_recipe_becomes_a_run_predictions_and_a_bundle(
         (["network.findings=[subdural, any]"], "none has a known label of subdural"),
         (["stages.slices.sampling={kind: weighted, shares: {rsna: 1}}"], "gives a share to rsna"),
         (["initial_weights=gone.safetensors"], "There is no file gone.safetensors"),
-        (["stages.slices.batch=100000000"], "lower the stage's `batch`"),
+        (["stages.slices.batch=1000000"], "lower the stage's `batch`"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_written(
