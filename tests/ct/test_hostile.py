@@ -219,5 +219,6 @@ def test_mutated_examples_all_come_to_a_known_end(examples: Path, tmp_path: Path
 def test_mutated_files_all_come_to_a_known_end_for_minutes(shared_data: Path, tmp_path: Path, seed: int) -> None:
     ends = fuzz(corpus(shared_data), tmp_path, rounds=400, seed=100 + seed)
     print(dict(ends))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
-    assert peak < 1000
+    # a process that is started begins with the peak of this one, which has loaded PyTorch when all tests are collected
+    own, peak = (resource.getrusage(who).ru_maxrss >> 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    assert peak < max(1000, own + 100)
