@@ -1,6 +1,6 @@
 """Aim: every system learns and answers 3 times as fast on a CPU, 10 times on a GPU, as the plain published way.
 
-    python benchmarks/systems.py                       # all six, about 12 minutes on 2 quiet cores
+    python benchmarks/systems.py                       # all six
     python benchmarks/systems.py wong2019 current      # only these
 
 The plain way: a PyTorch DataLoader that reads each item from its DICOM file (published_way.py), float32, channels

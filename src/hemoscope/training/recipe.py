@@ -15,7 +15,6 @@ from hemoscope.datasets.augment.sets import Augmentation, OneOfFour, augmentatio
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
-Share = Annotated[float, Field(ge=0, le=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
 

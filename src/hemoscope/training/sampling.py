@@ -67,7 +67,8 @@ def _positive(stage: Stage, examples: Examples) -> NDArray[np.int8]:
     """Whether each slice or scan has any of the findings, UNKNOWN where that is not known."""
     labels = examples.labels if stage.trains == "slice_network" else examples.labels_of_scans
     if stage.trains != "slice_network" and not stage.loss.scans:  # scans of which only slices are labelled
-        labels = np.stack([examples.labels[examples.places_of_scan(scan)].max(0) for scan in range(len(labels))])
+        parts = [examples.labels[examples.places_of_scan(scan)] for scan in range(len(labels))]
+        labels = np.stack([np.where((part == 1).any(0), 1, part.min(0)) for part in parts])  # one unknown: unknown
     known = np.where((labels == UNKNOWN).any(1), UNKNOWN, 0)
     return np.where((labels == 1).any(1), 1, known).astype(np.int8)
 
