@@ -156,9 +156,11 @@ def split_sha256(manifest: Manifest) -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of the repository that this file lies in, with `+` where files are changed; None outside of one."""
+    """The revision of the repository that keeps this file, with `+` where files are changed; None where none does."""
     here = Path(__file__).parent
     try:
+        # an installed copy may lie inside somebody else's repository
+        subprocess.run(["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=True)
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
         changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError):
