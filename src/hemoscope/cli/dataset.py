@@ -61,7 +61,8 @@ def merge(manifests: tuple[Path, ...], out: Path) -> None:
     metavar="NAME",
     required=True,
     help="kfold:N (folds by patient), holdout:TRAIN/VALIDATION/TEST in percent by patient, for example "
-    "holdout:80/10/10, or the split of a paper: burduja2020, efficientclass2021, wong2019, ye2019, patel2019.",
+    "holdout:80/10/10, given:FILE (a CSV of patient,split), or the split of a paper: burduja2020, efficientclass2021, "
+    "wong2019, ye2019, patel2019.",
 )
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=7, show_default=True, help="Of the random order."

@@ -1,4 +1,4 @@
-"""Labels of six findings: what `any` must be, and where it is not."""
+"""Labels of six findings: what `any` must be, where it is not, and what they say in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.datasets.manifest import UNKNOWN
-from hemoscope.findings import ANY
+from hemoscope.findings import ANY, FINDINGS
 
 
 def complete_any(labels: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -31,3 +31,12 @@ def contradictions(labels: NDArray[np.int8]) -> NDArray[np.bool_]:
     absent = (anything == 0) & (subtypes == 1).any(axis=1)
     unexplained = (anything == 1) & (subtypes == 0).all(axis=1)
     return np.asarray(absent | unexplained)
+
+
+def in_words(labels: NDArray[np.int8]) -> str:
+    """What is said of one row, int8 [finding]: "EDH SAH", "no hemorrhage", "ICH (others unknown)" or "unknown"."""
+    present = [FINDINGS[place].abbreviation for place in range(ANY) if labels[place] == 1]
+    unknown = "" if (labels[:ANY] != UNKNOWN).all() or labels[ANY] == 0 else " (others unknown)"
+    if present:
+        return " ".join(present) + unknown
+    return {1: "ICH" + unknown, 0: "no hemorrhage"}.get(int(labels[ANY]), "unknown")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hemoscope.ct.windows import BRAIN, to_grey
 from hemoscope.datasets.description.plots import save
+from hemoscope.datasets.labels import in_words
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.slice_store.store import SliceStore
@@ -103,17 +104,8 @@ def _draw(axes: Any, row: Manifest, store: SliceStore, number: int) -> None:
     scan = facts["series"] or facts["sop_instance_uid"] or Path(facts["path"]).stem
     where = f"{scan[-22:]}" + (f", slice {facts['slice']}" if facts["slice"] is not None else "")
     axes.text(
-        0.5, -0.03, f"{where}\n{_findings(row.labels[0])}", transform=axes.transAxes, ha="center", va="top", fontsize=6
+        0.5, -0.03, f"{where}\n{in_words(row.labels[0])}", transform=axes.transAxes, ha="center", va="top", fontsize=6
     )
-
-
-def _findings(labels: NDArray[np.int8]) -> str:
-    """What is said of a slice: EDH SAH, "none", or with ? for what is unknown."""
-    present = [FINDINGS[place].abbreviation for place in range(ANY) if labels[place] == 1]
-    unknown = "" if (labels[:ANY] != UNKNOWN).all() or labels[ANY] == 0 else " (others unknown)"
-    if present:
-        return " ".join(present) + unknown
-    return {1: "ICH" + unknown, 0: "no hemorrhage"}.get(int(labels[ANY]), "unknown")
 
 
 def _in_store(

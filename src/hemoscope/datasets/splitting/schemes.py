@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,6 +14,7 @@ from hemoscope.datasets.manifest import Manifest, Split
 from hemoscope.datasets.merge import unsplit
 from hemoscope.datasets.patients import patients_of
 from hemoscope.datasets.splitting import paper_splits
+from hemoscope.datasets.splitting.given import split_as_given
 from hemoscope.datasets.splitting.split import TEST, TRAIN, VALIDATION, Units, check_leaks, leaks, split_patients
 from hemoscope.reasons import UsageError
 
@@ -50,17 +52,24 @@ SCHEMES: dict[str, Scheme] = {
     )
 }  # fmt: skip
 
+GIVEN = "given:"
+
 
 def split(manifest: Manifest, scheme: str, seed: int) -> Manifest:
     """Fill the column `split` anew, over all datasets at once.
 
-    scheme: a name of SCHEMES, `kfold:N` (fold0, fold1 ...) or `holdout:TRAIN/VALIDATION/TEST` in percent; the last two
-    by patient, stratified over dataset and findings. Raises UsageError for any other, for too few patients, and where
-    a split that must not leak does.
+    scheme: a name of SCHEMES, `given:FILE` (a CSV of patients), `kfold:N` (fold0, fold1 ...) or
+    `holdout:TRAIN/VALIDATION/TEST` in percent; the last two by patient, stratified over dataset and findings. Raises
+    UsageError for any other, for too few patients, and where a split that must not leak does.
     """
     fresh, random = unsplit(manifest), np.random.default_rng(seed)
     paper = SCHEMES.get(scheme)
-    done = paper.split(fresh, random) if paper else split_patients(fresh, _shares(scheme, fresh), random)
+    if paper is not None:
+        done = paper.split(fresh, random)
+    elif scheme.startswith(GIVEN):
+        done = split_as_given(fresh, Path(scheme.removeprefix(GIVEN)))
+    else:
+        done = split_patients(fresh, _shares(scheme, fresh), random)
     caveat = _caveat(paper, done) if paper else ""
     done = replace(done, split=Split(scheme, seed, caveat))
     check_leaks(done)
@@ -95,4 +104,6 @@ def _shares(scheme: str, manifest: Manifest) -> Mapping[str, float]:
             raise UsageError(f"The parts of {scheme} add up to {sum(percent):g} percent, not to 100.")
         return dict(zip((TRAIN, VALIDATION, TEST), (part / 100 for part in percent), strict=True))
     known = ", ".join(SCHEMES)
-    raise UsageError(f"There is no split {scheme}; there are kfold:N, holdout:80/10/10 and those of papers: {known}.")
+    raise UsageError(
+        f"There is no split {scheme}; there are kfold:N, holdout:80/10/10, given:FILE and those of papers: {known}."
+    )
