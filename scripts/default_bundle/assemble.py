@@ -106,7 +106,10 @@ def main(root: Path, runs: Path, out: Path) -> None:
         "findings": list(FINDING_NAMES),
         "input": {"size": SIZE, "window": {"level": NETWORK_WINDOW.level, "width": NETWORK_WINDOW.width}},
         "context": vars(fitted.calibration.context),
-        "calibration": {"slice": vars(fitted.calibration.slice), "scan": vars(fitted.calibration.scan)},
+        "calibration": {
+            level: {"slope": [line.slope for line in curves.of], "intercept": [line.intercept for line in curves.of]}
+            for level, curves in (("slice", fitted.calibration.slice), ("scan", fitted.calibration.scan))
+        },
         "operating_points": points,
         "operating_point_targets": {"scan": SCAN_TARGETS, "slice": SLICE_TARGETS},
         "metrics": metrics,

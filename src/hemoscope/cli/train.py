@@ -17,6 +17,9 @@ from hemoscope.reasons import UsageError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from hemoscope.training.fit_curves import Method
+
+CALIBRATIONS = ("platt", "temperature", "isotonic")  # the METHODS of training.fit_curves, which is slow to import
 PATH = click.Path(path_type=Path)
 PACKAGES = ("torch", "torchvision", "timm", "effdet", "lightning_fabric", "pydantic", "yaml", "tensorboard", "psutil")
 
@@ -131,15 +134,26 @@ def predict(
 @click.option("--name", metavar="NAME", help="Of the bundle; without it, that of the folder.")
 @click.option("--fold", "folds", metavar="RUN", multiple=True, type=PATH, help="A run of the same recipe that held "
               "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
+@click.option("--calibration", type=click.Choice(CALIBRATIONS), show_default="platt", help="How, with --fold: a "
+              "line a finding, one temperature for all, or a curve a finding that never falls.")  # fmt: skip
 @device_option
 @debug_option
-def export(runs: tuple[Path, ...], out: Path, name: str | None, folds: tuple[Path, ...], device: str) -> None:
+def export(
+    runs: tuple[Path, ...],
+    out: Path,
+    name: str | None,
+    folds: tuple[Path, ...],
+    calibration: Method | None,
+    device: str,
+) -> None:
     """Write a run as a bundle that `hemoscope detect --bundle` uses, without PyTorch.
 
     Two runs of ye2019 make a cascade: bleeding or not, then the subtypes. Nothing is written where ONNX Runtime and
     PyTorch differ by more than 1e-4.
     """
     need_training_packages()
+    if calibration is not None and not folds:
+        raise UsageError("--calibration needs --fold: runs that held patients out, to fit it on.")
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
     from hemoscope.training.bundle import export_runs
@@ -148,7 +162,13 @@ def export(runs: tuple[Path, ...], out: Path, name: str | None, folds: tuple[Pat
     opened = [Run.open(run) for run in runs]
     with counting("Scoring what the folds held out") as progress:
         bundle = export_runs(
-            opened, [Run.open(fold) for fold in folds], name or out.name, out, _fabric(device)("32"), progress
+            opened,
+            [Run.open(fold) for fold in folds],
+            name or out.name,
+            out,
+            _fabric(device)("32"),
+            progress,
+            calibration or "platt",
         )
     difference = bundle.facts["largest_difference_from_pytorch"]
     calibrated = "" if folds else " It is not calibrated: --fold gives runs to calibrate it on."

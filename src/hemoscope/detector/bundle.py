@@ -16,7 +16,8 @@ from typing import Any
 from hemoscope.ct.prepare import NetworkInput
 from hemoscope.ct.windows import Window
 from hemoscope.detector import format1
-from hemoscope.detector.calibration import Calibration, Context, Platt
+from hemoscope.detector.calibration import Calibration, Context
+from hemoscope.detector.curves import UNCHANGED, Curves, Isotonic, Line
 from hemoscope.detector.detection import OperatingPoint
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
@@ -145,20 +146,28 @@ def _findings(names: Sequence[str]) -> tuple[str, ...]:
 def _calibration(facts: Mapping[str, Any], slice_findings: Sequence[str], scan_findings: Sequence[str]) -> Calibration:
     """What is null in bundle.json changes nothing."""
     context = None if facts["context"] is None else Context(**facts["context"])
-    lines = facts["calibration"]
-    if lines is None:
-        return Calibration(context, Platt.identity(), Platt.identity(), facts["scan_rule"])
+    levels = facts["calibration"]
+    if levels is None:
+        return Calibration(context, Curves.identity(), Curves.identity(), facts["scan_rule"])
     return Calibration(
-        context, _platt(lines["slice"], slice_findings), _platt(lines["scan"], scan_findings), facts["scan_rule"]
+        context, _curves(levels["slice"], slice_findings), _curves(levels["scan"], scan_findings), facts["scan_rule"]
     )
 
 
-def _platt(lines: Mapping[str, Sequence[float]], findings: Sequence[str]) -> Platt:
-    """The line of each finding; those of findings that are not scored are never used."""
-    if missing := set(findings) - set(lines):
+def _curves(level: Mapping[str, Any], findings: Sequence[str]) -> Curves:
+    """The curve of each finding; those of findings that are not scored are never used."""
+    if missing := set(findings) - set(level):
         raise ValueError(f"it scores {sorted(missing)[0]}, but holds no calibration of it")
-    slopes, intercepts = zip(*(lines.get(name, (1.0, 0.0)) for name in FINDING_NAMES), strict=True)
-    return Platt(slopes, intercepts)
+    return Curves(tuple(_curve(level[name]) if name in level else UNCHANGED for name in FINDING_NAMES))
+
+
+def _curve(given: Any) -> Line | Isotonic:
+    """`[slope, intercept]`, or `{"logits": [...], "probabilities": [...]}`."""
+    if isinstance(given, Mapping) and given.keys() == {"logits", "probabilities"}:
+        return Isotonic(tuple(map(float, given["logits"])), tuple(map(float, given["probabilities"])))
+    if isinstance(given, Sequence) and len(given) == 2:
+        return Line(float(given[0]), float(given[1]))
+    raise ValueError("a calibration is [slope, intercept], or logits with their probabilities")
 
 
 def _points(table: Mapping[str, Mapping[str, Any]] | None) -> dict[str, OperatingPoint]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.detector.curves import Curves
 
 # How a scan is scored from the logits of its slices [slice, finding] where no network over the scan does it. Patel 2019
 # (section IV-A) has both; logits rise with probabilities, so it is all the same on which of them it is done.
@@ -38,44 +38,15 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Platt:
-    """A logistic line for each finding: probability = sigmoid(slope * logit + intercept) (Platt 1999)."""
-
-    slope: tuple[float, ...]
-    intercept: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.slope) != len(FINDING_NAMES) or len(self.intercept) != len(FINDING_NAMES):
-            raise ValueError(f"a slope and an intercept are needed for each of {', '.join(FINDING_NAMES)}")
-        if min(self.slope) <= 0:
-            raise ValueError("a slope is not above 0: the order of probabilities would be turned around")
-
-    @classmethod
-    def identity(cls) -> Platt:
-        """The line that changes nothing: the probabilities of the network itself."""
-        return cls((1.0,) * len(FINDING_NAMES), (0.0,) * len(FINDING_NAMES))
-
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities [..., finding] in [0, 1], NaN where a logit is; `any` is never below a subtype."""
-        line = np.asarray(self.slope) * logits + np.asarray(self.intercept)
-        with np.errstate(over="ignore"):  # of a network that is not calibrated: exp(-line) may be infinite, and gives 0
-            probabilities: NDArray[np.float32] = (1 / (1 + np.exp(-line))).astype(np.float32)
-        scored = np.isfinite(probabilities[..., ANY])
-        largest = np.fmax.reduce(probabilities, axis=-1)
-        probabilities[..., ANY] = np.where(scored, largest, np.nan)
-        return probabilities
-
-
-@dataclass(frozen=True)
 class Calibration:
-    """Context (None: a slice speaks for itself), then one logistic line for slices and one for scans.
+    """Context (None: a slice speaks for itself), then a curve a finding for slices and one for scans.
 
     scan_rule: of SCAN_RULES, for scans that no network over the scan scores.
     """
 
     context: Context | None
-    slice: Platt
-    scan: Platt
+    slice: Curves
+    scan: Curves
     scan_rule: str = "max"
 
     def __post_init__(self) -> None:

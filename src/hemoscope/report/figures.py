@@ -48,7 +48,15 @@ def head_view(detection: Detection, slices: Sequence[int]) -> View:
     right = min(columns, max(crop.left + crop.width for crop in found))
     if bottom - top < 16 or right - left < 16:
         top, left, bottom, right = 0, 0, rows, columns
-    return _view(Crop(top, left, bottom - top, right - left), scan.pixel_spacing_mm, LONGEST_SIDE)
+    return view_of(Crop(top, left, bottom - top, right - left), scan.pixel_spacing_mm, LONGEST_SIDE)
+
+
+def view_of(crop: Crop, spacing_mm: tuple[float, float] | None, longest: int) -> View:
+    """A view of a part of a slice with square pixels, `longest` pixels on its longer side; spacing_mm: (row, column)."""
+    row_mm, column_mm = spacing_mm or (1.0, 1.0)
+    height_mm, width_mm = crop.height * row_mm, crop.width * column_mm
+    mm = max(height_mm, width_mm) / longest
+    return View(crop, max(1, round(height_mm / mm)), max(1, round(width_mm / mm)), mm if spacing_mm else None)
 
 
 def slice_view(detection: Detection) -> View:
@@ -142,14 +150,6 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 def png(picture: NDArray[np.uint8]) -> bytes:
     """A picture, grey or BGR, as PNG."""
     return _encode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, PNG_COMPRESSION])
-
-
-def _view(crop: Crop, spacing: tuple[float, float] | None, longest: int) -> View:
-    """A view of a crop with square pixels, `longest` pixels on its longer side."""
-    row_mm, column_mm = spacing or (1.0, 1.0)
-    height_mm, width_mm = crop.height * row_mm, crop.width * column_mm
-    mm = max(height_mm, width_mm) / longest
-    return View(crop, max(1, round(height_mm / mm)), max(1, round(width_mm / mm)), mm if spacing else None)
 
 
 @cache

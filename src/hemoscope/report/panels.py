@@ -103,6 +103,11 @@ def overlays(detection: Detection, shown: list[int]) -> Iterator[tuple[str, byte
             yield f"heat_map_slice_{index:03d}_{finding}.png", figures.png(figures.overlay(grey, laid, scale))
 
 
+def data_uri(picture: NDArray[np.uint8]) -> str:
+    """A picture, grey or BGR, as a JPEG inside a page."""
+    return "data:image/jpeg;base64," + base64.b64encode(figures.jpeg(picture)).decode()
+
+
 def _panel(detection: Detection, index: int, view: figures.View, scale: float) -> Panel:
     hu = detection.scan.hu[index]
     brain = figures.windowed(hu, view, BRAIN)
@@ -111,11 +116,11 @@ def _panel(detection: Detection, index: int, view: figures.View, scale: float) -
         (f"Subdural {SUBDURAL}", figures.windowed(hu, view, SUBDURAL)),
         (f"Soft tissue {SOFT_TISSUE}", figures.windowed(hu, view, SOFT_TISSUE)),
     ]
-    pictures = [Picture(title, _uri(grey)) for title, grey in greys]
+    pictures = [Picture(title, data_uri(grey)) for title, grey in greys]
     laid = _laid(detection, index, view)
     if laid is not None:
         finding = FINDINGS[figures.heat_finding(detection, index)].name
-        pictures.insert(1, Picture(f"Heat map, {finding}", _uri(figures.overlay(brain, laid, scale))))
+        pictures.insert(1, Picture(f"Heat map, {finding}", data_uri(figures.overlay(brain, laid, scale))))
     position = detection.scan.slices[index].position_mm
     return Panel(
         slice_number=index,
@@ -140,7 +145,3 @@ def _laid(detection: Detection, index: int, view: figures.View) -> NDArray[np.fl
     if detection.maps is None or crop is None:
         return None
     return figures.heat(detection.maps[index, figures.heat_finding(detection, index)], crop, view)
-
-
-def _uri(picture: NDArray[np.uint8]) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(figures.jpeg(picture)).decode()

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from hemoscope.detector.calibration import SCAN_RULES, Calibration, Context, Platt
+from hemoscope.detector.calibration import SCAN_RULES, Calibration, Context
+from hemoscope.detector.curves import Isotonic, Line
 from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.training.fit_curves import METHODS, Labels, Logits, Method
 
 NAMES = list(FINDING_NAMES)
 LABELS = [f"label_{name}" for name in NAMES]
@@ -37,11 +38,6 @@ SIGMAS_MM = (0.01, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0)
 # Targets of the operating points (sensitivity of "sensitive", specificity of "specific"), set before any was measured.
 SCAN_TARGETS = (0.95, 0.90)
 SLICE_TARGETS = (0.90, 0.90)
-# A finding that the network cannot rank gets nearly the same probability everywhere, and its order is kept.
-SMALLEST_SLOPE = 1e-4
-
-Logits = NDArray[np.float32]
-Labels = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,13 @@ class Settings:
 
     sources: whole scans with all labels; None: all. The others may have no negative patients, or be loose slices that
     were picked. sigmas_mm: of the context that are tried; none where a network over the scan has seen the neighbours.
+    method: of the curves from logits to probabilities, by its name in METHODS.
     """
 
     sources: tuple[str, ...] | None = None
     sigmas_mm: tuple[float, ...] = SIGMAS_MM
     scan_rule: str = "max"
+    method: Method = "platt"
 
 
 @dataclass(frozen=True)
@@ -64,19 +62,30 @@ class Fit:
     calibration: Calibration
     scan_thresholds: tuple[float, float]  # sensitive, specific
     slice_thresholds: tuple[float, float]  # of slices by themselves (`--independent`), without their neighbours
+    method: Method
 
     def facts(self, findings: Sequence[str]) -> dict[str, Any]:
         """`context`, `calibration` and `scan_rule` as bundle.json has them; findings: those that are scored."""
         context = self.calibration.context
-        lines = {"slice": self.calibration.slice, "scan": self.calibration.scan}
+        levels = {"slice": self.calibration.slice, "scan": self.calibration.scan}
         return {
             "context": None if context is None else vars(context),
             "calibration": {
-                of: {name: [line.slope[NAMES.index(name)], line.intercept[NAMES.index(name)]] for name in findings}
-                for of, line in lines.items()
+                "method": self.method,
+                **{
+                    level: {name: _facts_of(curves.of[NAMES.index(name)]) for name in findings}
+                    for level, curves in levels.items()
+                },
             },
             "scan_rule": self.calibration.scan_rule,
         }
+
+
+def _facts_of(curve: Line | Isotonic) -> list[float] | dict[str, list[float]]:
+    """A curve as bundle.json has it."""
+    if isinstance(curve, Line):
+        return [curve.slope, curve.intercept]
+    return {"logits": list(curve.logits), "probabilities": list(curve.probabilities)}
 
 
 def by_scan(table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -111,28 +120,6 @@ def smoothed(scans: Sequence[pd.DataFrame], context: Context | None) -> list[Log
     return [context.smooth(part, positions(scan)) for part, scan in zip(logits, scans, strict=True)]
 
 
-def platt(logits: Logits, labels: Labels) -> Platt:
-    """Fit a logistic line a finding; a weak prior (slope 1 +- 0.5, intercept 0 +- 5) steadies the rare ones.
-
-    A finding without a logit and a label keeps the line that changes nothing.
-    """
-    slopes, intercepts = [], []
-    for finding in range(len(NAMES)):
-        known = (labels[:, finding] >= 0) & np.isfinite(logits[:, finding])
-        x, y = logits[known, finding], labels[known, finding]
-
-        def cost(parameters: NDArray[np.float64], x: Logits = x, y: Labels = y) -> float:
-            slope, intercept = np.exp(parameters[0]), parameters[1]
-            line = slope * x + intercept
-            likelihood = np.logaddexp(0, line) - y * line
-            return float(likelihood.sum() + 0.5 * ((slope - 1) / 0.5) ** 2 + 0.5 * (intercept / 5) ** 2)
-
-        found = minimize(cost, np.zeros(2), method="Nelder-Mead").x if known.any() else np.zeros(2)
-        slopes.append(max(round(float(np.exp(found[0])), 4), SMALLEST_SLOPE))
-        intercepts.append(round(float(found[1]), 4))
-    return Platt(tuple(slopes), tuple(intercepts))
-
-
 def thresholds(probabilities: Logits, labels: Labels, targets: tuple[float, float]) -> tuple[float, float]:
     """(highest threshold with the target sensitivity, lowest with the target specificity), the smaller one first."""
     positive, negative = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
@@ -146,30 +133,32 @@ def fit(table: pd.DataFrame, settings: Settings = Settings()) -> Fit:
     """Fit everything on slices (logits and labels) of patients outside the network's training."""
     whole = by_scan(table if settings.sources is None else table[table["source"].isin(settings.sources)])
     labels = np.concatenate([scan[LABELS].to_numpy(int) for scan in whole])
+    fit_curves = METHODS[settings.method]
     candidates = []
     for sigma in settings.sigmas_mm or (None,):
         tried = None if sigma is None else Context(sigma, ASSUMED_SPACING_MM)
         logits = np.concatenate(smoothed(whole, tried))
-        line = platt(logits, labels)
+        curves = fit_curves(logits, labels)
         known = labels[:, ANY] >= 0
-        probability = line.probabilities(logits)[known, ANY].clip(1e-6, 1 - 1e-6)
+        probability = curves.probabilities(logits)[known, ANY].clip(1e-6, 1 - 1e-6)
         loss = -np.mean(np.where(labels[known, ANY] == 1, np.log(probability), np.log(1 - probability)))
-        candidates.append((float(loss), sigma or 0.0, tried, line))
-    _, _, context, slice_line = min(candidates, key=lambda candidate: candidate[:2])
+        candidates.append((float(loss), sigma or 0.0, tried, curves))
+    _, _, context, slice_curves = min(candidates, key=lambda candidate: candidate[:2])
     rule = SCAN_RULES[settings.scan_rule]
     own = [scan_logits(scan) for scan in whole]
     of_scans = np.stack(
         [rule(logits) if mine is None else mine for logits, mine in zip(smoothed(whole, context), own, strict=True)]
     )
     truth = np.stack([scan_labels(scan) for scan in whole])
-    calibration = Calibration(context, slice_line, platt(of_scans, truth), settings.scan_rule)
+    calibration = Calibration(context, slice_curves, fit_curves(of_scans, truth), settings.scan_rule)
     scan_probability = calibration.scan.probabilities(of_scans)[:, ANY]
     by_themselves = np.concatenate([scan[NAMES].to_numpy(np.float32) for scan in whole])
-    slice_probability = slice_line.probabilities(by_themselves)[:, ANY]
+    slice_probability = slice_curves.probabilities(by_themselves)[:, ANY]
     return Fit(
         calibration,
         thresholds(scan_probability, truth[:, ANY], SCAN_TARGETS),
         thresholds(slice_probability, labels[:, ANY], SLICE_TARGETS),
+        settings.method,
     )
 
 

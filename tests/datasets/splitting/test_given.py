@@ -30,9 +30,9 @@ def given(folder: Path, text: str) -> str:
 
 def test_patients_get_the_split_that_the_table_names(tmp_path: Path) -> None:
     scheme = given(tmp_path, "split,patient\nfold0,a\nfold1,b\nfold1,b\n")
-    done = split(manifest(["a", "b", None, "c", None], ["s", "t", "t", "u", None]), scheme, 7)
-    # the third row is of b's scan; c is not named; nobody knows whose the last is, so it may only train
-    assert done.table["split"].to_pylist() == ["fold0", "fold1", "fold1", None, "train"]
+    done = split(manifest(["a", "b", "c", None, None], ["s", "t", "u", "t", None]), scheme, 7)
+    # c is not named; the fourth row is of b's scan; nobody knows whose the last is, so it may only train
+    assert done.table["split"].to_pylist() == ["fold0", "fold1", None, "fold1", "train"]
     assert done.split is not None and done.split.scheme == scheme and not done.split.caveat
 
 

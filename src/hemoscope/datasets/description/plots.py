@@ -32,10 +32,12 @@ def write_plots(manifest: Manifest, folder: Path) -> list[Path]:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG; it appears when it is complete."""
+    """Write a figure as PNG or SVG, as its name ends; it appears when it is complete."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        figure.savefig(unfinished, format="png", dpi=130, facecolor="white", bbox_inches="tight")
+        kind = path.suffix.removeprefix(".")
+        dateless = {"Date": None} if kind == "svg" else None  # the same figure gives the same file
+        figure.savefig(unfinished, format=kind, dpi=130, facecolor="white", bbox_inches="tight", metadata=dateless)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
