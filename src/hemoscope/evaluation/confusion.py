@@ -1,0 +1,122 @@
+"""What calls of one finding are worth: counts, sensitivity, specificity, predictive values, accuracy and F1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemoscope.evaluation.bootstrap import Draws, Patients, interval, too_few
+from hemoscope.evaluation.clustered import on_patients
+from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.proportions import clopper_pearson
+from hemoscope.evaluation.roc import Labels
+
+Measure = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "prevalence"]
+MEASURES: tuple[Measure, ...] = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "prevalence")
+# Which of the cells tp, fp, tn, fn a measure is a share of, and which of them hit. F1 counts true positives twice.
+_OF: dict[Measure, tuple[tuple[int, int, int, int], tuple[int, int, int, int]]] = {
+    "sensitivity": ((1, 0, 0, 0), (1, 0, 0, 1)),
+    "specificity": ((0, 0, 1, 0), (0, 1, 1, 0)),
+    "ppv": ((1, 0, 0, 0), (1, 1, 0, 0)),
+    "npv": ((0, 0, 1, 0), (0, 0, 1, 1)),
+    "accuracy": ((1, 0, 1, 0), (1, 1, 1, 1)),
+    "f1": ((2, 0, 0, 0), (2, 1, 0, 1)),
+    "prevalence": ((1, 0, 0, 1), (1, 1, 1, 1)),
+}
+_EMPTY: dict[Measure, str] = {
+    "sensitivity": "no positives",
+    "specificity": "no negatives",
+    "ppv": "none called positive",
+    "npv": "none called negative",
+    "f1": "no positives, and none called positive",
+    "accuracy": "no cases",
+    "prevalence": "no cases",
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The four cells of calls against labels."""
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+
+    @classmethod
+    def of(cls, labels: Labels, calls: NDArray[np.bool_]) -> Counts:
+        """Count labels (N,), 0 or 1, and calls (N,)."""
+        return cls(*(int(number) for number in np.bincount(_cells(labels, calls), minlength=4)))
+
+    @property
+    def positives(self) -> int:
+        """Cases with the finding."""
+        return self.tp + self.fn
+
+    @property
+    def negatives(self) -> int:
+        """Cases without it."""
+        return self.tn + self.fp
+
+    def fraction(self, measure: Measure) -> tuple[int, int]:
+        """(hits, of how many): a measure is their ratio."""
+        hit, of = _OF[measure]
+        cells = (self.tp, self.fp, self.tn, self.fn)
+        return sum(map(int.__mul__, hit, cells)), sum(map(int.__mul__, of, cells))
+
+    def estimate(self, measure: Measure, method: Callable[[int, int], Estimate] = clopper_pearson) -> Estimate:
+        """A measure of independent cases with the interval of `clopper_pearson` or `wilson`; F1 has none."""
+        hits, count = self.fraction(measure)
+        if not count:
+            return Estimate.none(_EMPTY[measure])
+        return Estimate(hits / count) if measure == "f1" else method(hits, count)
+
+
+@dataclass(frozen=True, eq=False)
+class ClusteredCounts:
+    """Counts whose intervals resample patients.
+
+    drawn: (draws, 4), tp, fp, tn and fn of each draw. patients: of the rows in each of the four cells.
+    """
+
+    counts: Counts
+    drawn: NDArray[np.float64]
+    patients: tuple[Patients, Patients, Patients, Patients]
+
+    @classmethod
+    def of(cls, labels: Labels, calls: NDArray[np.bool_], patients: Patients, draws: Draws) -> ClusteredCounts:
+        """Count labels (N,), 0 or 1, and calls (N,) of patients (N,)."""
+        cells = _cells(labels, calls)
+        of_cells = tuple(patients[cells == cell] for cell in range(4))
+        drawn = draws.sums(cells[:, None] == np.arange(4), patients)
+        return cls(Counts.of(labels, calls), drawn, of_cells)  # type: ignore[arg-type]
+
+    def estimate(self, measure: Measure) -> Estimate:
+        """A measure; where all hit, or none, its interval is that of as many patients."""
+        hits, count = self.counts.fraction(measure)
+        if not count:
+            return Estimate.none(_EMPTY[measure])
+        hit, of = _OF[measure]
+        patients = np.concatenate([self.patients[cell] for cell in range(4) if of[cell]])
+        if hits in (0, count) and measure != "f1":
+            return on_patients(hits == count, patients)
+        if why := too_few(patients, "to resample"):
+            return Estimate(hits / count, blank=why)
+        return interval(hits / count, ratio(self.drawn @ hit, self.drawn @ of))
+
+
+def ratio(parts: NDArray[Any], wholes: NDArray[Any]) -> NDArray[np.float64]:
+    """Quotients (draws,), NaN for a whole of 0."""
+    return np.divide(parts, wholes, out=np.full(len(parts), np.nan), where=wholes > 0)
+
+
+def _cells(labels: Labels, calls: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The cell (N,) of each case: 0 tp, 1 fp, 2 tn, 3 fn."""
+    if labels.ndim != 1 or labels.shape != calls.shape or not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels and calls must be (N,) both, and labels 0 or 1: leave out the unknown")
+    positive = labels == 1
+    return np.where(positive, np.where(calls, 0, 3), np.where(calls, 1, 2))
