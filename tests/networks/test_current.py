@@ -16,7 +16,7 @@ from hemoscope.networks.system import Answer, System
 from hemoscope.reasons import UsageError
 
 SMALL = Current(backbone="test_efficientnet", output_stride=None, width=16, layers=2, dropout=0.0)
-SEQUENCES = ["gru", "transformer", "none"]
+SEQUENCES = ["gru", "transformer"]
 
 
 def trained(settings: Current) -> System:
@@ -52,6 +52,10 @@ def test_the_default_backbone_gives_1280_maps_at_stride_16() -> None:
         network = backbone(Current(channels=9))
         pictures = torch.empty(1, 9, 256, 256)
     assert network.feature_maps(pictures).shape == (1, 1280, 16, 16)
+
+
+def test_without_a_sequence_it_is_the_slice_network_alone() -> None:
+    assert build(replace(SMALL, sequence="none")).scan_network is None
 
 
 def test_every_channel_has_the_same_mean_and_deviation() -> None:

@@ -8,7 +8,7 @@ It follows no single paper. Each part, and why it is here:
 - Deltas: what a slice's features differ by from the slice below and from that above, joined to its own; the
   second-placed team of RSNA 2019 reports that they help a sequence network. Zero at the ends of the scan.
 - Sequence: a bidirectional GRU, a transformer encoder (Vaswani et al. 2017, sinusoidal positions, normalisation first),
-  or none.
+  or none: the slice network alone, whose neighbouring slices speak for each other in a bundle's calibration.
 - Slice logits: the sequence network's are added to the slice network's, and its last layer starts from zero. So it
   starts with the answers of the slice network, and learns only what the neighbours change.
 - Scan logits: the smooth maximum of the slice logits, as a scan has what one of its slices has, plus a linear layer,
@@ -148,26 +148,11 @@ def positions(count: int, like: Tensor) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1).to(like)
 
 
-class Apart(nn.Module):
-    """No sequence network: a slice knows its neighbours by the deltas alone."""
-
-    def __init__(self, settings: Current) -> None:
-        super().__init__()
-
-    def forward(self, slices: Tensor, lengths: Tensor) -> Tensor:
-        """(N, width) as it is."""
-        return slices
-
-
-SEQUENCES: dict[str, type[Recurrent | Transformer | Apart]] = {
-    "gru": Recurrent,
-    "transformer": Transformer,
-    "none": Apart,
-}
+SEQUENCES: dict[str, type[Recurrent | Transformer]] = {"gru": Recurrent, "transformer": Transformer}
 
 
 def build(settings: Current) -> System:
-    """The backbone and the sequence network; raises UsageError for a backbone that does not serve."""
+    """The backbone and the sequence network if there is one; raises UsageError for a backbone that does not serve."""
     backbone = BackboneNetwork(
         settings.backbone,
         (settings.mean,) * settings.channels,
@@ -177,7 +162,7 @@ def build(settings: Current) -> System:
         output_stride=settings.output_stride,
     )
     _refuse_without_feature_maps(backbone, settings.backbone)
-    return System(backbone, SequenceNetwork(settings, backbone.feature_count))
+    return System(backbone, None if settings.sequence == "none" else SequenceNetwork(settings, backbone.feature_count))
 
 
 def _refuse_without_feature_maps(network: BackboneNetwork, name: str) -> None:
