@@ -77,6 +77,12 @@ def too_few(patients: Patients, what: str) -> str:
     return f"fewer than {FEWEST_PATIENTS} patients {what}" if count < FEWEST_PATIENTS else ""
 
 
+def quotients(parts: NDArray[Any], wholes: NDArray[Any]) -> NDArray[np.float64]:
+    """Of each draw (draws,), NaN for a whole of 0: the draw had no case."""
+    found: NDArray[np.float64] = np.divide(parts, wholes, out=np.full(len(parts), np.nan), where=wholes > 0)
+    return found
+
+
 def interval(value: float, drawn: NDArray[np.float64], method: str = METHOD) -> Estimate:
     """The value with the percentiles of what the draws gave (draws,); NaN, where a draw had no case, is left out."""
     drawn = drawn[~np.isnan(drawn)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemoscope.evaluation.bootstrap import METHOD, Draws, Patients, difference, interval, too_few
+from hemoscope.evaluation.bootstrap import METHOD, Draws, Patients, difference, interval, quotients, too_few
 from hemoscope.evaluation.difference import Difference
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.proportions import clopper_pearson
@@ -78,7 +78,7 @@ def on_patients(all_hit: bool, patients: Patients) -> Estimate:
 
 def _means(values: NDArray[Any], patients: Patients, draws: Draws) -> NDArray[np.float64]:
     sums = draws.sums(np.column_stack([values, np.ones(len(values))]), patients)
-    return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
+    return quotients(sums[:, 0], sums[:, 1])
 
 
 def _area(area: Area, labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> Estimate:

@@ -8,13 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
-from hemoscope.evaluation.bootstrap import Draws, Patients, interval, too_few
+from hemoscope.evaluation.bootstrap import Draws, Patients, interval, quotients, too_few
 from hemoscope.evaluation.clustered import on_patients
+from hemoscope.evaluation.delong import Z
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.proportions import clopper_pearson
 from hemoscope.evaluation.roc import Labels
 
+PredictiveValue = Literal["ppv", "npv"]
 Measure = Literal["sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "prevalence"]
 MEASURES: tuple[Measure, ...] = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "prevalence")
 # Which of the cells tp, fp, tn, fn a measure is a share of, and which of them hit. F1 counts true positives twice.
@@ -75,6 +78,30 @@ class Counts:
             return Estimate.none(_EMPTY[measure])
         return Estimate(hits / count) if measure == "f1" else method(hits, count)
 
+    def at_prevalence(self, measure: PredictiveValue, prevalence: float) -> Estimate:
+        """A predictive value where a share `prevalence` has the finding, from sensitivity and specificity.
+
+        The interval is that of the logit by the delta method for independent cases (Mercaldo, Lau, Zhou 2007, section
+        2.2); it does not exist where sensitivity or specificity is 0 or 1.
+        """
+        if why := self._one_class():
+            return Estimate.none(why)
+        sensitivity, specificity = self.tp / self.positives, self.tn / self.negatives
+        value = _predictive(measure, np.array([sensitivity]), np.array([specificity]), prevalence)[0]
+        if np.isnan(value):
+            return Estimate.none(_EMPTY[measure])
+        if 0 in (self.tp, self.fp, self.tn, self.fn):
+            return Estimate(float(value), blank="a cell of the table is empty")
+        positives, negatives = (
+            (self.fn / self.tp, self.tn / self.fp) if measure == "ppv" else (self.tp / self.fn, self.fp / self.tn)
+        )
+        error = np.sqrt(positives / self.positives + negatives / self.negatives)
+        bounds = expit(logit(value) + np.array([-Z, Z]) * error)
+        return Estimate(float(value), float(bounds[0]), float(bounds[1]), "logit, delta method, 95%")
+
+    def _one_class(self) -> str:
+        return "no positives" if not self.positives else "no negatives" if not self.negatives else ""
+
 
 @dataclass(frozen=True, eq=False)
 class ClusteredCounts:
@@ -93,7 +120,7 @@ class ClusteredCounts:
         cells = _cells(labels, calls)
         of_cells = tuple(patients[cells == cell] for cell in range(4))
         drawn = draws.sums(cells[:, None] == np.arange(4), patients)
-        return cls(Counts.of(labels, calls), drawn, of_cells)  # type: ignore[arg-type]
+        return cls(Counts.of(labels, calls), drawn, of_cells)
 
     def estimate(self, measure: Measure) -> Estimate:
         """A measure; where all hit, or none, its interval is that of as many patients."""
@@ -106,12 +133,32 @@ class ClusteredCounts:
             return on_patients(hits == count, patients)
         if why := too_few(patients, "to resample"):
             return Estimate(hits / count, blank=why)
-        return interval(hits / count, ratio(self.drawn @ hit, self.drawn @ of))
+        return interval(hits / count, quotients(self.drawn @ hit, self.drawn @ of))
+
+    def at_prevalence(self, measure: PredictiveValue, prevalence: float) -> Estimate:
+        """A predictive value where a share `prevalence` has the finding, from sensitivity and specificity."""
+        exact = self.counts.at_prevalence(measure, prevalence)
+        if exact.value is None:
+            return exact
+        tp, fp, tn, fn = self.patients
+        for of_class, what in (((tp, fn), "with positives"), ((fp, tn), "with negatives")):
+            if why := too_few(np.concatenate(of_class), what):
+                return Estimate(exact.value, blank=why)
+        sensitivity, specificity = (
+            quotients(self.drawn @ hit, self.drawn @ of) for hit, of in (_OF["sensitivity"], _OF["specificity"])
+        )
+        return interval(exact.value, _predictive(measure, sensitivity, specificity, prevalence))
 
 
-def ratio(parts: NDArray[Any], wholes: NDArray[Any]) -> NDArray[np.float64]:
-    """Quotients (draws,), NaN for a whole of 0."""
-    return np.divide(parts, wholes, out=np.full(len(parts), np.nan), where=wholes > 0)
+def _predictive(
+    measure: PredictiveValue, sensitivity: NDArray[np.float64], specificity: NDArray[np.float64], prevalence: float
+) -> NDArray[np.float64]:
+    """Bayes' rule; all (K,), NaN where nothing would be called so."""
+    if measure == "ppv":
+        right, wrong = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    else:
+        right, wrong = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    return quotients(right, right + wrong)
 
 
 def _cells(labels: Labels, calls: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -4,7 +4,7 @@ E. R. DeLong, D. M. DeLong, D. L. Clarke-Pearson: Comparing the areas under two 
 characteristic curves. Biometrics 44 (1988). The fast form from midranks: X. Sun, W. Xu: Fast implementation of DeLong's
 algorithm. IEEE Signal Processing Letters 21 (2014), algorithm 2.
 
-Slices of one patient are not independent: take `bootstrap` for them.
+Slices of one patient are not independent: take `clustered` for them.
 """
 
 from __future__ import annotations
@@ -23,28 +23,41 @@ from hemoscope.evaluation.roc import Labels, Scores, check, missing_class
 METHOD = "DeLong, 95%"
 PAIRED, UNPAIRED = "DeLong, paired", "DeLong, unpaired"
 SINGLE = "a single positive or negative has no variance"
-SEPARATED = "positives and negatives are separated completely, which leaves no variance"
+NO_VARIANCE = "all cases are equally well ordered, which leaves no variance"
 Z = float(norm.ppf(0.5 + LEVEL / 2))
 
 
 @dataclass(frozen=True, eq=False)
-class Areas:
-    """Areas under the curves of several systems on the same cases.
+class Components:
+    """What share of the other class each case is in order with, ties counting half; their mean is the area.
 
-    values: (systems,). covariance: (systems, systems), of the values.
+    positives: (m,), V10 of the paper. negatives: (n,), V01.
     """
 
-    values: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    positives: NDArray[np.float64]
+    negatives: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, labels: Labels, scores: Scores) -> Components:
+        """From labels (N,), both 0 and 1 among them, and scores (N,)."""
+        positives, negatives = scores[labels == 1], scores[labels == 0]
+        m, n = len(positives), len(negatives)
+        ranks = rankdata(np.concatenate([positives, negatives]))  # midranks
+        return cls((ranks[:m] - rankdata(positives)) / n, 1 - (ranks[m:] - rankdata(negatives)) / m)
 
-def areas(labels: Labels, scores: Scores) -> Areas:
-    """Areas and their covariance from labels (N,) and scores (N, systems), with at least 2 of each class."""
-    positive = labels == 1
-    components = [_components(column[positive], column[~positive]) for column in scores.T]
-    v10, v01 = (np.array(part) for part in zip(*components, strict=True))  # (systems, positives), (systems, negatives)
-    covariance = np.cov(v10) / v10.shape[1] + np.cov(v01) / v01.shape[1]
-    return Areas(v10.mean(axis=1), np.atleast_2d(covariance))
+    def __sub__(self, other: Components) -> Components:
+        """Those of the difference of two areas on the same cases."""
+        return Components(self.positives - other.positives, self.negatives - other.negatives)
+
+    def mean(self) -> float:
+        """The area, or the difference of two."""
+        return float(self.positives.mean())
+
+    def variance(self) -> float | None:
+        """Of the mean; None with a single case of a class."""
+        if min(len(self.positives), len(self.negatives)) < 2:
+            return None
+        return float(sum(np.var(part, ddof=1) / len(part) for part in (self.positives, self.negatives)))
 
 
 def auc_delong(labels: Labels, scores: Scores) -> Estimate:
@@ -52,12 +65,13 @@ def auc_delong(labels: Labels, scores: Scores) -> Estimate:
     check(labels, scores)
     if why := missing_class(labels):
         return Estimate.none(why)
-    if _single(labels):
-        return Estimate(float(_components(scores[labels == 1], scores[labels == 0])[0].mean()), blank=SINGLE)
-    found = areas(labels, scores[:, None])
-    value, error = float(found.values[0]), float(np.sqrt(found.covariance[0, 0]))
-    if error == 0:
-        return Estimate(value, blank=SEPARATED)
+    components = Components.of(labels, scores)
+    value, variance = components.mean(), components.variance()
+    if variance is None:
+        return Estimate(value, blank=SINGLE)
+    if variance == 0:
+        return Estimate(value, blank=NO_VARIANCE)
+    error = float(np.sqrt(variance))
     return Estimate(value, max(0.0, value - Z * error), min(1.0, value + Z * error), METHOD)
 
 
@@ -65,13 +79,15 @@ def paired_test(labels: Labels, a: Scores, b: Scores) -> Difference:
     """Difference of the areas of two systems on the same cases: labels, a and b are (N,). statistic: Z."""
     check(labels, a)
     check(labels, b)
-    if why := missing_class(labels) or _single(labels):
+    if why := missing_class(labels):
         return Difference.none(why, PAIRED)
-    found = areas(labels, np.column_stack([a, b]))
-    value = float(found.values[0] - found.values[1])
-    variance = float(found.covariance[0, 0] + found.covariance[1, 1] - 2 * found.covariance[0, 1])
-    if _nothing(variance):
-        return Difference(Estimate(value, blank="the two systems order the cases alike"), None, PAIRED)
+    # From the differences of the components: the covariances cancel where the systems hardly differ
+    components = Components.of(labels, a) - Components.of(labels, b)
+    value, variance = components.mean(), components.variance()
+    if variance is None:
+        return Difference(Estimate(value, blank=SINGLE), None, PAIRED)
+    if variance == 0:
+        return Difference(Estimate(value, blank=NO_VARIANCE), None, PAIRED)
     error = float(np.sqrt(variance))
     statistic = value / error
     estimate = Estimate(value, value - Z * error, value + Z * error, METHOD)
@@ -85,36 +101,19 @@ def unpaired_test(labels_a: Labels, a: Scores, labels_b: Labels, b: Scores) -> D
     """
     check(labels_a, a)
     check(labels_b, b)
-    why = missing_class(labels_a) or missing_class(labels_b) or _single(labels_a) or _single(labels_b)
-    if why:
+    if why := missing_class(labels_a) or missing_class(labels_b):
         return Difference.none(why, UNPAIRED)
-    first, second = areas(labels_a, a[:, None]), areas(labels_b, b[:, None])
-    variances = np.array([first.covariance[0, 0], second.covariance[0, 0]])
-    value = float(first.values[0] - second.values[0])
-    if _nothing(float(variances.sum())):
-        return Difference(Estimate(value, blank=SEPARATED), None, UNPAIRED)
-    error = float(np.sqrt(variances.sum()))
-    freedom = float(variances.sum() ** 2 / (variances**2 / (np.array([len(a), len(b)]) - 1)).sum())
+    first, second = Components.of(labels_a, a), Components.of(labels_b, b)
+    value = first.mean() - second.mean()
+    variances = (first.variance(), second.variance())
+    if variances[0] is None or variances[1] is None:
+        return Difference(Estimate(value, blank=SINGLE), None, UNPAIRED)
+    variance = variances[0] + variances[1]
+    if variance == 0:
+        return Difference(Estimate(value, blank=NO_VARIANCE), None, UNPAIRED)
+    error = float(np.sqrt(variance))
+    freedom = variance**2 / (variances[0] ** 2 / (len(a) - 1) + variances[1] ** 2 / (len(b) - 1))
     statistic = value / error
     reach = float(t.ppf(0.5 + LEVEL / 2, freedom)) * error
     estimate = Estimate(value, value - reach, value + reach, METHOD)
     return Difference(estimate, float(2 * t.sf(abs(statistic), freedom)), UNPAIRED, statistic)
-
-
-def _components(positives: Scores, negatives: Scores) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """V10 (positives,) and V01 (negatives,): of each case the share of the other class that it is in order with."""
-    m, n = len(positives), len(negatives)
-    ranks = rankdata(np.concatenate([positives, negatives]))  # midranks: ties count half
-    v10 = (ranks[:m] - rankdata(positives)) / n
-    v01 = 1 - (ranks[m:] - rankdata(negatives)) / m
-    return v10, v01
-
-
-def _single(labels: Labels) -> str:
-    positives = int(np.count_nonzero(labels))
-    return SINGLE if 1 in (positives, len(labels) - positives) else ""
-
-
-def _nothing(variance: float) -> bool:
-    """Whether a variance is 0 but for rounding."""
-    return variance < 1e-16

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from hemoscope.evaluation.bootstrap import quotients
 from hemoscope.evaluation.roc import Labels, Scores
 
 
@@ -51,7 +52,7 @@ class Ranking:
         positives, below = self._steps(weights)
         in_order = np.einsum("kd,kd->d", positives, below[:-1])
         in_order += np.einsum("kd,kd->d", positives[self.tied_at], self.tied @ weights) / 2
-        return _over(in_order, positives.sum(axis=0) * below[-1])
+        return quotients(in_order, positives.sum(axis=0) * below[-1])
 
     def average_precision(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average precisions (draws,) for weights (patients, draws), NaN where a class has no weight."""
@@ -60,7 +61,7 @@ class Ranking:
         called = hits + (below[-1] - below[:-1])
         precisions = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
         total = np.where(below[-1] > 0, hits[0], 0)
-        return _over(np.einsum("kd,kd->d", positives, precisions), total)
+        return quotients(np.einsum("kd,kd->d", positives, precisions), total)
 
     def _steps(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weight of the positives at each score (K, draws), and of the negatives below it and in all (K + 1, draws)."""
@@ -70,8 +71,3 @@ class Ranking:
 
 def _table(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> csr_array:
     return csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-
-
-def _over(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quotients, NaN for a whole of 0."""
-    return np.divide(parts, wholes, out=np.full_like(parts, np.nan), where=wholes > 0)
