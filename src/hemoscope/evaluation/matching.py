@@ -159,7 +159,6 @@ def _refuse_twice(predictions: Predictions, rows: Rows, what: str) -> None:
         second = twice[0]
         first = np.flatnonzero(rows == rows[second])[0]
         more = f"; {len(twice):,} rows repeat a {what}" if len(twice) > 1 else ""
-        raise UsageError(
-            f"Rows {predictions.rows[first]} and {predictions.rows[second]} of {predictions.file} are of the same {what}"
-            f" ({predictions.shown.iloc[second]}){more}: leave one prediction for each."
-        )
+        both = f"Rows {predictions.rows[first]} and {predictions.rows[second]} of {predictions.file}"
+        name = predictions.shown.iloc[second]
+        raise UsageError(f"{both} are of the same {what} ({name}){more}: leave one prediction for each.")

@@ -150,8 +150,8 @@ def _read_long(path: Path, ids: pa.ChunkedArray, values: pa.ChunkedArray) -> Pre
     wrong = np.flatnonzero(np.asarray(finding.is_null()))
     if len(wrong):
         raise UsageError(
-            f"Row {wrong[0] + FIRST_ROW} of {path} is '{ids[int(wrong[0])]}', not the ID of a slice followed by _ and a "
-            f"finding ({', '.join(FINDING_NAMES)})."
+            f"Row {wrong[0] + FIRST_ROW} of {path} is '{ids[int(wrong[0])]}', not the ID of a slice followed by _ and "
+            f"one of {', '.join(FINDING_NAMES)}."
         )
     encoded = slices.dictionary_encode()
     slot = encoded.indices.to_numpy().astype(np.int64) * len(FINDING_NAMES) + finding.to_numpy()

@@ -43,8 +43,9 @@ class Targets:
     @cached_property
     def files(self) -> Names:
         """The path of each row whose file holds one slice."""
-        in_volume = pd.Series(self.keys).str.rpartition("#")[0].duplicated(keep=False)
-        return np.asarray(np.where(in_volume, None, self._paths))
+        files = pd.DataFrame({"dataset": _texts(self.manifest.table["dataset"]), "path": self._paths})
+        in_volume = files.duplicated(keep=False)
+        return np.asarray(files["path"].mask(in_volume, None), object)
 
     @cached_property
     def scan_of(self) -> NDArray[np.int64]:

@@ -1,0 +1,113 @@
+"""What a Manifest says of its slices and scans, to put beside what a system says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from hemoscope.datasets.manifest import Manifest
+from hemoscope.datasets.patients import patients_of
+from hemoscope.evaluation.cases import UNKNOWN, Cases, Level
+from hemoscope.evaluation.targets import Targets
+
+OF_PATIENTS = ("age", "sex")
+OF_SCANS = ("dataset", "study", "series", "scanner", "thickness_mm", *OF_PATIENTS)
+OF_SLICES = ("slice", "position_mm", "sop_instance_uid", "path", "frame", "split")
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The rows of a Manifest, in an order that does not depend on that in its file.
+
+    So nothing that is drawn at random, and no table, changes with the order of rows.
+    """
+
+    manifest: Manifest
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Truth:
+        """Sort a Manifest: by scan, number of the slice, file and frame, UID."""
+        table = manifest.table
+        scan = pd.factorize(manifest.scans.to_pandas(), sort=True)[0]
+        keys = [pd.factorize(column.to_pandas(), sort=True)[0] for column in (manifest.keys, table["sop_instance_uid"])]
+        slices = pc.fill_null(table["slice"], -1).to_numpy()
+        return cls(manifest.take(np.lexsort([*keys[::-1], slices, scan])))
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The names of the rows."""
+        return Targets(self.manifest)
+
+    @cached_property
+    def patients(self) -> NDArray[Any]:
+        """The patient of each row; where it is unknown, a name of the scan's own."""
+        known = patients_of(self.manifest)
+        return np.asarray(pc.coalesce(known, self.manifest.scans).to_pandas(), object)
+
+    @cached_property
+    def is_loose(self) -> NDArray[np.bool_]:
+        """Which rows are of no known scan."""
+        return np.asarray(self.manifest.table["series"].is_null())
+
+    def rows_in(self, splits: Sequence[str]) -> NDArray[np.bool_]:
+        """Which rows are in one of these splits; all where none is named."""
+        return self.manifest.in_splits(*splits) if splits else np.ones(len(self.manifest), np.bool_)
+
+    def scans_in(self, splits: Sequence[str]) -> NDArray[np.bool_]:
+        """Of which rows the scan has rows in these splits and in no other; all where none is named."""
+        if not splits:
+            return self.rows_in(splits)
+        inside = self.rows_in(splits)
+        outside = ~inside & np.asarray(self.manifest.table["split"].is_valid())
+        of = self.targets.scan_of
+        return self.scans_touching(splits) & (np.bincount(of, outside) == 0)[of]
+
+    def scans_touching(self, splits: Sequence[str]) -> NDArray[np.bool_]:
+        """Of which rows the scan has a row in one of these splits."""
+        of = self.targets.scan_of
+        return np.asarray((np.bincount(of, self.rows_in(splits)) > 0)[of])
+
+    def names(self, rows: Rows, level: Level) -> list[str]:
+        """What to call the slices, or the scans, of these rows."""
+        part = self.manifest.take(rows)
+        names = pc.coalesce(part.keys, part.table["sop_instance_uid"], part.scans) if level == "slice" else part.scans
+        return [str(name) for name in names.to_pylist()]
+
+    def slices(self, rows: Rows, probabilities: NDArray[np.float64]) -> Cases:
+        """Cases of these rows; probabilities (N, 6)."""
+        part = self.manifest.take(rows)
+        names = np.array(self.names(rows, "slice"), object)
+        about = _about(part, (*OF_SCANS, *OF_SLICES)).assign(key=part.keys.to_pandas())
+        return Cases("slice", names, self.patients[rows], _texts(part.scans), part.labels, probabilities, about)
+
+    def scans(self, rows: Rows, probabilities: NDArray[np.float64]) -> Cases:
+        """Cases of the scans that these rows, one a scan, are of; probabilities (N, 6).
+
+        Labels are those of the scan in the Manifest, which collections derive from the slices where they can: one that
+        is unknown there is of a scan whose slices are not all known, and is 1 where one of them is positive, never 0.
+        """
+        part = self.manifest.take(rows)
+        scans = self.targets.scan_of
+        positive = np.stack([np.bincount(scans, column == 1) > 0 for column in self.manifest.labels.T], axis=1)
+        own = part.scan_labels
+        labels = np.where((own == UNKNOWN) & positive[scans[rows]], 1, own).astype(np.int8)
+        about = _about(part, OF_SCANS).assign(slices=np.bincount(scans)[scans[rows]])
+        names = _texts(part.scans)
+        return Cases("scan", names, self.patients[rows], names, labels, probabilities, about)
+
+
+def _about(part: Manifest, columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: part.table[name].to_pandas() for name in columns})
+
+
+def _texts(column: pa.Array) -> NDArray[Any]:
+    return np.asarray(column.to_pandas(), object)
