@@ -106,6 +106,11 @@ def test_a_network_over_the_scan_that_is_missing_is_refused(handmade: Path) -> N
         Bundle.load(handmade)
 
 
+def curves(of_any: object) -> dict[str, object]:
+    """A calibration of both levels whose curve of `any` is this."""
+    return {"calibration": {level: {"any": of_any, "subdural": [1.0, 0.0]} for level in ("slice", "scan")}}
+
+
 INPUT = {"size": 32, "windows": ["40/80"], "neighbours": 0, "framing": "whole", "maximum_filter": [1, 1]}
 
 
@@ -123,6 +128,16 @@ INPUT = {"size": 32, "windows": ["40/80"], "neighbours": 0, "framing": "whole", 
         ({"scan_rule": "median"}, "scan rule 'median'"),
         ({"calibration": {of: {"any": [0, 1], "subdural": [1, 1]} for of in ("slice", "scan")}}, "slope"),
         ({"calibration": {"slice": {"any": [1.0, 0.0]}, "scan": {}}}, "no calibration of it"),
+        (curves([1.0, 0.0, 2.0]), r"is \[slope, intercept\], or logits with their probabilities"),
+        (curves({"logits": [0.0]}), r"is \[slope, intercept\], or logits with their probabilities"),
+        (curves([float("nan"), 0.0]), "is no number"),
+        (curves({"logits": [], "probabilities": []}), "at least one"),
+        (curves({"logits": [0.0, 1.0], "probabilities": [0.5]}), "as many probabilities as logits"),
+        (curves({"logits": [1.0, 1.0], "probabilities": [0.1, 0.5]}), "do not rise"),
+        (curves({"logits": [0.0, float("inf")], "probabilities": [0.1, 0.5]}), "do not rise"),
+        (curves({"logits": [0.0, 1.0], "probabilities": [0.5, 0.1]}), "fall"),
+        (curves({"logits": [0.0, 1.0], "probabilities": [0.0, 0.1]}), "not between 0 and 1"),
+        (curves({"logits": [0.0, 1.0], "probabilities": [0.5, 1.0]}), "not between 0 and 1"),
         ({"files": {"../secret": "00"}}, "no part of a bundle"),
         ({"context": {"sigma": 3}}, "damaged"),
     ],

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemoscope.detector.calibration import Calibration, Context, Platt
-from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.detector.calibration import Calibration, Context
+from hemoscope.detector.curves import Curves
+from hemoscope.findings import FINDING_NAMES
 
 COUNT = len(FINDING_NAMES)
-IDENTITY = Platt((1.0,) * COUNT, (0.0,) * COUNT)
+IDENTITY = Curves.identity()
 
 
 def test_context_is_a_gaussian_over_positions() -> None:
@@ -49,24 +50,6 @@ def test_slices_without_a_score_stay_unknown_and_count_for_nothing() -> None:
     slices, scan = Calibration(Context(5.0, 5.0), IDENTITY, IDENTITY)(logits, None)
     assert np.isnan(slices[2]).all()
     assert np.isfinite(scan).all()
-
-
-def test_platt_is_the_logistic_line() -> None:
-    line = Platt((2.0,) * COUNT, (-1.0,) * COUNT)
-    assert line.probabilities(np.full(COUNT, 0.5, np.float32)) == pytest.approx(0.5)
-    assert line.probabilities(np.full(COUNT, 1.5, np.float32)) == pytest.approx(1 / (1 + np.exp(-2.0)))
-
-
-def test_any_is_never_below_a_subtype() -> None:
-    logits = np.full(COUNT, -3.0, np.float32)
-    logits[1] = 2.0
-    probabilities = IDENTITY.probabilities(logits)
-    assert probabilities[ANY] == probabilities[1] == pytest.approx(1 / (1 + np.exp(-2.0)))
-
-
-def test_a_falling_line_is_refused() -> None:
-    with pytest.raises(ValueError, match="slope"):
-        Platt((-1.0,) * COUNT, (0.0,) * COUNT)
 
 
 def test_the_scan_takes_its_largest_logit_of_each_finding() -> None:

@@ -196,3 +196,13 @@ def test_calibration_is_by_finding(detect: Callable[..., Detection], head: Scan)
     assert logit(found.slice_probabilities[:, ANY]) == pytest.approx(2 * LEVELS - 1, abs=0.02)
     assert logit(found.scan_probabilities[ANY]) == pytest.approx(3 * LEVELS.max() + 0.5, abs=0.03)
     assert found.remarks == () and found.state is State.INDETERMINATE
+
+
+def test_an_isotonic_curve_is_straight_between_its_points(detect: Callable[..., Detection], head: Scan) -> None:
+    """LEVELS are from 0 to 1: the curve rises from 0.2 to 0.6 between logits of 0.25 and 0.5, and is flat outside."""
+    steps = {"logits": [0.25, 0.5], "probabilities": [0.2, 0.6]}
+    levels = {"method": "isotonic", "slice": {"any": steps}, "scan": {"any": steps}}
+    found = detect(slice_network(ONE_CHANNEL), ("any",), head=head, calibration=levels)
+    expected = np.clip(0.2 + 0.4 * (LEVELS - 0.25) / 0.25, 0.2, 0.6)
+    assert found.slice_probabilities[:, ANY] == pytest.approx(expected, abs=0.02)
+    assert found.scan_probabilities[ANY] == pytest.approx(expected.max(), abs=0.02)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ pytest.importorskip("scipy", reason="needs pip install hemoscope[evaluate]")
 pytest.importorskip("sklearn", reason="needs pip install hemoscope[evaluate]")
 
 from hemoscope.detector.bundle import _calibration  # noqa: E402
+from hemoscope.detector.curves import UNCHANGED, Isotonic, Line  # noqa: E402
 from hemoscope.findings import ANY  # noqa: E402
 from hemoscope.training import calibrate, measure  # noqa: E402
 
@@ -72,7 +75,7 @@ def test_no_auc_of_one_class() -> None:
 def test_a_finding_that_is_not_scored_is_left_alone() -> None:
     table = collection().assign(epidural=np.nan)
     fitted = calibrate.fit(table, ONE_SIGMA)
-    assert (fitted.calibration.slice.slope[0], fitted.calibration.slice.intercept[0]) == (1.0, 0.0)
+    assert fitted.calibration.slice.of[0] == UNCHANGED
     slices, scans = calibrate.apply(table, fitted)
     assert slices["epidural"].isna().all() and scans["epidural"].isna().all()
     assert slices["any"].notna().all() and scans["any"].notna().all()
@@ -101,14 +104,21 @@ def test_labels_of_scans_need_not_follow_from_their_slices() -> None:
     unlabelled = table["patient"].astype(int) >= 20
     table.loc[unlabelled, calibrate.LABELS] = -1
     fitted = calibrate.fit(table, ONE_SIGMA)
-    assert fitted.calibration.scan.slope[ANY] == pytest.approx(known.calibration.scan.slope[ANY], rel=0.5)
+    assert fitted.calibration.scan.of[ANY].slope == pytest.approx(known.calibration.scan.of[ANY].slope, rel=0.5)
     _, scans = calibrate.apply(table, fitted)
     assert (scans["label_any"] >= 0).all() and scans["label_any"].sum() == 20
 
 
-def test_what_is_fitted_is_what_a_bundle_reads() -> None:
-    fitted = calibrate.fit(collection(), ONE_SIGMA)
-    assert _calibration(fitted.facts(calibrate.NAMES), calibrate.NAMES, calibrate.NAMES) == fitted.calibration
+@pytest.mark.parametrize("method", ["platt", "temperature", "isotonic"])
+def test_what_is_fitted_is_what_a_bundle_reads(method: Any) -> None:
+    """Through JSON, with a finding whose labels are not known and that isotonic regression leaves as it is."""
+    table = collection().assign(label_subdural=-1)
+    fitted = calibrate.fit(table, replace(ONE_SIGMA, method=method))
+    facts = json.loads(json.dumps(fitted.facts(calibrate.NAMES)))
+    assert facts["calibration"]["method"] == method
+    assert _calibration(facts, calibrate.NAMES, calibrate.NAMES) == fitted.calibration
+    kind = Isotonic if method == "isotonic" else Line
+    assert all(isinstance(fitted.calibration.slice.of[finding], kind) for finding in (0, ANY))
 
 
 def test_operating_points_are_measured_where_they_were_not_fitted() -> None:

@@ -109,6 +109,7 @@ def test_options_that_are_missing_or_do_not_go_together(
         (["train", tmp_path / "gone.yaml", *data.options, "--out", tmp_path / "x"], "cannot be read"),
         (["predict", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
         (["export", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
+        (["export", tmp_path, "--out", tmp_path / "x", "--calibration", "isotonic"], "--calibration needs --fold"),
         (["runs", tmp_path / "gone"], "There is no run in"),
         (["train", recipe, *data.options, "--out", tmp_path / "x", "--device", "tpu"], "--device is auto, cpu or cuda"),
     ):

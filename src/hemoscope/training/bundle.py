@@ -93,9 +93,7 @@ def replace_split(run: Run) -> dict[str, Any]:
     return {key: value for key, value in run.recipe.model_dump().items() if key not in ("split", "initial_weights")}
 
 
-def _calibration(
-    table: pd.DataFrame, system: System, method: Method
-) -> tuple[dict[str, Any], dict[str, str]]:
+def _calibration(table: pd.DataFrame, system: System, method: Method) -> tuple[dict[str, Any], dict[str, str]]:
     """What bundle.json says of calibration and operating points, and the figures of the card.
 
     It is fitted on whole scans of which all slices are labelled: a loose slice is no scan.
