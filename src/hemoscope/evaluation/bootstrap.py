@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from hemoscope.evaluation.difference import Difference
 from hemoscope.evaluation.estimate import Estimate
-from hemoscope.evaluation.proportions import LEVEL
 
 DRAWS = 2000
 SEED = 7
 FEWEST_PATIENTS = 5  # below which no interval is given: resampling them would show no spread where there is most
 METHOD = "patient-clustered bootstrap, 95%"
 NO_SPREAD = "every draw gives the same value"
-PERCENTILES = (50 * (1 - LEVEL), 50 * (1 + LEVEL))
+PERCENTILES = (2.5, 97.5)  # of an interval of 95%
 BLOCK = 16  # draws that are worked on together, so that they stay in the cache
 
 Patients = NDArray[np.integer[Any]]
