@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -35,13 +37,20 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG or SVG, as its name ends; it appears when it is complete."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        kind = path.suffix.removeprefix(".")
-        dateless = {"Date": None} if kind == "svg" else None  # the same figure gives the same file
-        figure.savefig(unfinished, format=kind, dpi=130, facecolor="white", bbox_inches="tight", metadata=dateless)
+        unfinished.write_bytes(image_of(figure, path.suffix.removeprefix(".")))
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def image_of(figure: Figure, kind: str) -> bytes:
+    """A figure as the content of a "png" or "svg" file, which the same figure always gives."""
+    stream = io.BytesIO()
+    dateless = {"Date": None} if kind == "svg" else None
+    with rc_context({"svg.hashsalt": "hemoscope"}):
+        figure.savefig(stream, format=kind, dpi=130, facecolor="white", bbox_inches="tight", metadata=dateless)
+    return stream.getvalue()
 
 
 def positives(rows: Rows) -> Figure:

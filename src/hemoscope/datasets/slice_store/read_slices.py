@@ -23,7 +23,7 @@ from hemoscope.ct.pixels import Decoded, Decoder
 from hemoscope.ct.scan import Scan
 from hemoscope.ct.sniff import sniff
 from hemoscope.ct.twins import displayed_pixels
-from hemoscope.ct.windows import Window
+from hemoscope.ct.windows import Window, from_grey
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.reasons import HemoscopeError, Reason
 
@@ -60,6 +60,11 @@ class SlicePixels:
     pixels: NDArray[np.int16] | NDArray[np.uint8]
     spacing_mm: Spacing | None
     window: Window | None
+
+    @property
+    def hu(self) -> NDArray[np.int16]:
+        """The slice in HU [row, column], that of a picture restored through its window."""
+        return from_grey(self.pixels, self.window) if self.pixels.dtype == np.uint8 and self.window else self.pixels
 
 
 Read = SlicePixels | HemoscopeError

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from hemoscope.ct.pixels import Decoder
 from hemoscope.ct.prepare import Crop, Framing, frame_slice
-from hemoscope.ct.windows import from_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.problems import Problem
 from hemoscope.datasets.slice_store.read_slices import SlicePixels, SliceSource, read_slices
@@ -202,9 +201,9 @@ def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read:
     crop = Crop(0, 0, rows, columns)
     if form.size is not None:
         # Pictures too as HU, as detection sees them: grey levels would be resized and padded to other numbers.
-        square, spacing, crop = frame_slice(_hu(square, read), spacing, form.size, form.framing)
+        square, spacing, crop = frame_slice(read.hu, spacing, form.size, form.framing)
     kind = "hu" if square.dtype == np.int16 else "grey"
-    own = dhash(_hu(square, read))
+    own = dhash(read.hu if square is read.pixels else square)
     slice_ = ShardSlice(
         place=place,
         kind=kind,
@@ -222,10 +221,6 @@ def _take(shard: Shard, pixels: dict[str, list[NDArray[Any]]], place: int, read:
     )
     shard.slices.append(slice_)
     pixels[kind].append(np.ascontiguousarray(square, KINDS[kind]))
-
-
-def _hu(pixels: NDArray[Any], read: SlicePixels) -> NDArray[np.int16]:
-    return from_grey(pixels, read.window) if pixels.dtype == np.uint8 and read.window else pixels
 
 
 def _write_npy(path: Path, slices: Sequence[NDArray[Any]], dtype: np.dtype[Any], shape: tuple[int, int]) -> ShardFile:
