@@ -1,0 +1,89 @@
+"""Systems compared on the cases that all of them have scored: tables, curves and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hemoscope.datasets.description.plots import image_of
+from hemoscope.evaluation.bootstrap import Draws
+from hemoscope.evaluation.cases import Cases, Level
+from hemoscope.evaluation.measures import Measured, notes
+from hemoscope.evaluation.output_folder import OutputFolder
+from hemoscope.evaluation.pages import render, svg_uri
+from hemoscope.evaluation.pairs import compare_pairs, differences_table
+from hemoscope.evaluation.plots import precision_recall, roc
+from hemoscope.evaluation.shared_cases import read_systems, shared_cases, shared_table
+from hemoscope.evaluation.table import Cell, Table
+from hemoscope.evaluation.table_files import files_of
+from hemoscope.findings import FINDINGS
+from hemoscope.reasons import UsageError
+
+THRESHOLD = 0.5
+PAGE = "comparison.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Systems on one level. figures: by the name of their files."""
+
+    level: Level
+    tables: tuple[Table, ...]
+    figures: Mapping[str, Figure]
+
+
+def compare(folders: Sequence[Path], threshold: float = THRESHOLD) -> tuple[tuple[str, ...], list[Comparison]]:
+    """Compare what `hemoscope evaluate` wrote into folders: (the names of the systems, slices and scans).
+
+    threshold: from which a case is called positive. Raises UsageError where there is nothing to compare.
+    """
+    if not 0 < threshold < 1:
+        raise UsageError(f"A threshold is a probability between 0 and 1, not {threshold:g}.")
+    found = read_systems(folders)
+    names = tuple(next(iter(found.values())))
+    return names, [_compare_level(level, systems, threshold) for level, systems in found.items()]
+
+
+def write_comparison(names: Sequence[str], comparisons: Sequence[Comparison], folder: OutputFolder) -> None:
+    """Write the tables (`tables/NAME.csv`, `.md`, `.tex`), the figures (`plots/NAME.png`, `.svg`) and the page."""
+    for one in comparisons:
+        for table in one.tables:
+            for name, content in files_of(table).items():
+                folder.write(f"tables/{name}", content)
+        for name, figure in one.figures.items():
+            for kind in ("png", "svg"):
+                folder.write(f"plots/{name}.{kind}", image_of(figure, kind))
+    levels = [
+        {"level": one.level, "tables": one.tables, "figures": [(name, svg_uri(one.figures[name])) for name in one.figures]}
+        for one in comparisons
+    ]
+    folder.write(PAGE, render("comparison.html.j2", title=f"Comparison of {_listed(names)}", names=names, levels=levels))
+
+
+def _compare_level(level: Level, systems: Mapping[str, Cases], threshold: float) -> Comparison:
+    shared = shared_cases(systems)
+    draws = Draws.of(next(iter(shared.values())).patients)
+    measured = {name: [Measured.of(cases, place, draws) for place in range(len(FINDINGS))] for name, cases in shared.items()}
+    roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
+    precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
+    rows: list[tuple[Cell, ...]] = [
+        (entry.name, name, len(measured[name][place].labels), int((measured[name][place].labels == 1).sum()),
+         roc_areas[name][place], precisions[name][place])
+        for place, entry in enumerate(FINDINGS) for name in shared
+    ]  # fmt: skip
+    columns = ("finding", "system", f"{level}s", "positive", "ROC AUC", "PR AUC")
+    areas = Table(f"{level}s_areas", f"Areas under the curves of {level}s", columns, tuple(rows), notes(next(iter(shared.values()))))
+    pairs = differences_table(level, compare_pairs(shared, draws, threshold), threshold)
+    thresholds = dict.fromkeys((entry.name for entry in FINDINGS), threshold)
+    figures = {
+        f"{level}s_roc": roc(shared, draws, roc_areas, thresholds),
+        f"{level}s_precision_recall": precision_recall(shared, draws, precisions),
+    }
+    return Comparison(level, (shared_table(level, systems, shared), areas, pairs), figures)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + f" and {names[-1]}"
