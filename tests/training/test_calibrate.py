@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ pytest.importorskip("sklearn", reason="needs pip install hemoscope[evaluate]")
 from hemoscope.detector.bundle import _calibration  # noqa: E402
 from hemoscope.detector.curves import UNCHANGED, Isotonic, Line  # noqa: E402
 from hemoscope.findings import ANY  # noqa: E402
+from hemoscope.reasons import UsageError  # noqa: E402
 from hemoscope.training import calibrate, measure  # noqa: E402
+from hemoscope.training.held_out import write_held_out  # noqa: E402
 
 ONE_SIGMA = calibrate.Settings(sigmas_mm=(4.0,))
 
@@ -131,3 +134,35 @@ def test_operating_points_are_measured_where_they_were_not_fitted() -> None:
     assert (points["slice"]["specific"]["positives"], points["slice"]["specific"]["negatives"]) == (40, 440)
     called = slices[slices["label_any"] == 0]["specific_call"]
     assert points["slice"]["specific"]["specificity"] == pytest.approx(1 - called.mean(), abs=0.001)
+
+
+def with_others(table: Any) -> Any:
+    """The collection, a loose slice, a scan with an unlabelled slice, and a dataset of bleeding scans alone."""
+    loose = table.iloc[[0]].assign(scan="loose", source="loose")
+    unknown = table[table["scan"] == "3"].assign(scan="partly")
+    unknown.loc[unknown["slice"] == 4, calibrate.LABELS] = -1
+    bleeding = table[table["scan"] == "2"].assign(scan="bleeding", source="bleeding")
+    return pd.concat([table, loose, unknown, bleeding], ignore_index=True)
+
+
+def test_it_is_calibrated_on_whole_labelled_scans_of_datasets_with_bleeding_and_normal_ones() -> None:
+    table = collection()
+    chosen = calibrate.to_calibrate_on(with_others(table))
+    assert set(chosen["scan"]) == set(table["scan"])
+    with pytest.raises(UsageError, match="bleeding and normal scans"):
+        calibrate.to_calibrate_on(table[table["scan"] == "2"])
+
+
+def test_held_out_answers_become_predictions_of_every_slice_and_scan(tmp_path: Path) -> None:
+    everything = with_others(collection())
+    table = everything.assign(key="key" + everything.index.astype(str), sop_instance_uid=None)
+    write_held_out(table, ONE_SIGMA, tmp_path)
+    slices = pd.read_csv(tmp_path / "slices.csv", dtype={"scan": str}).set_index("source")
+    assert set(slices.index) == set(table["key"])
+    assert len(pd.read_csv(tmp_path / "scans.csv")) == table["scan"].nunique()
+    # a fold's curves are those of the others
+    fold = table["run"] == "fold0"
+    of_others = calibrate.fit(calibrate.to_calibrate_on(table)[lambda rows: rows["run"] != "fold0"], ONE_SIGMA)
+    expected, _ = calibrate.apply(table[fold], of_others)
+    found = slices.loc[expected["key"], calibrate.NAMES].to_numpy()
+    np.testing.assert_allclose(found, expected[calibrate.NAMES], rtol=1e-6)

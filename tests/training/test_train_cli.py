@@ -110,6 +110,7 @@ def test_options_that_are_missing_or_do_not_go_together(
         (["predict", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
         (["export", tmp_path, "--out", tmp_path / "x"], "There is no run in"),
         (["export", tmp_path, "--out", tmp_path / "x", "--calibration", "isotonic"], "--calibration needs --fold"),
+        (["export", tmp_path, "--out", tmp_path / "x", "--held-out", tmp_path], "--held-out needs --fold"),
         (["runs", tmp_path / "gone"], "There is no run in"),
         (["train", recipe, *data.options, "--out", tmp_path / "x", "--device", "tpu"], "--device is auto, cpu or cuda"),
     ):

@@ -136,6 +136,8 @@ def predict(
               "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
 @click.option("--calibration", type=click.Choice(CALIBRATIONS), show_default="platt", help="How, with --fold: a "
               "line a finding, one temperature for all, or a curve a finding that never falls.")  # fmt: skip
+@click.option("--held-out", metavar="DIR", type=PATH, help="Also write what the folds say of the patients that they "
+              "held out, calibrated on the others: slices.csv and scans.csv for `hemoscope evaluate`.")  # fmt: skip
 @device_option
 @debug_option
 def export(
@@ -144,6 +146,7 @@ def export(
     name: str | None,
     folds: tuple[Path, ...],
     calibration: Method | None,
+    held_out: Path | None,
     device: str,
 ) -> None:
     """Write a run as a bundle that `hemoscope detect --bundle` uses, without PyTorch.
@@ -152,8 +155,9 @@ def export(
     PyTorch differ by more than 1e-4.
     """
     need_training_packages()
-    if calibration is not None and not folds:
-        raise UsageError("--calibration needs --fold: runs that held patients out, to fit it on.")
+    for option, given in (("--calibration", calibration), ("--held-out", held_out)):
+        if given is not None and not folds:
+            raise UsageError(f"{option} needs --fold: runs that held patients out.")
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
     from hemoscope.training.bundle import export_runs
@@ -169,6 +173,7 @@ def export(
             _fabric(device)("32"),
             progress,
             calibration or "platt",
+            held_out,
         )
     difference = bundle.facts["largest_difference_from_pytorch"]
     calibrated = "" if folds else " It is not calibrated: --fold gives runs to calibrate it on."

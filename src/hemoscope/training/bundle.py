@@ -21,11 +21,11 @@ from hemoscope.networks.ye2019 import Cascade
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress
 from hemoscope.training.batches import as_detection_sees
-from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points
+from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points, to_calibrate_on
 from hemoscope.training.examples import Examples
 from hemoscope.training.export import Pictures, export_system
 from hemoscope.training.fit_curves import Method
-from hemoscope.training.held_out import held_out_table
+from hemoscope.training.held_out import held_out_table, write_held_out
 from hemoscope.training.measure import auc, patients
 from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
 from hemoscope.training.recipe import Input
@@ -44,12 +44,13 @@ def export_runs(
     fabric: Fabric,
     on_progress: OnProgress,
     method: Method = "platt",
+    held_out: Path | None = None,
 ) -> Bundle:
     """Write the bundle of a run, or of two that make a cascade (Ye et al. 2019).
 
     folds: runs of the same recipe that each held other patients out; calibration (by `method`), operating points and
-    figures come from their held-out answers. Without them the bundle is not calibrated. Raises UsageError where they do
-    not fit.
+    figures come from their held-out answers. Without them the bundle is not calibrated. held_out: a folder for these
+    answers as Predictions, each fold calibrated on the others. Raises UsageError where they do not fit.
     """
     run, system = runs[0], _system(runs)
     facts: dict[str, Any] = {"name": name, "version": "0", "licence": LICENCE, "provenance": _provenance(runs, folds)}
@@ -57,8 +58,12 @@ def export_runs(
     if folds:
         _check_folds(run, folds)
         table = pd.concat([held_out_table(one, fabric, on_progress) for one in folds])
-        calibrated, metrics = _calibration(table, system, method)
+        # a network over the scan has seen the neighbours: its answers are not smoothed over them again
+        settings = Settings(sigmas_mm=SIGMAS_MM if system.scan_network is None else (), method=method)
+        calibrated, metrics = _calibration(table, system, settings)
         facts |= calibrated | {"metrics": metrics}
+        if held_out is not None:
+            write_held_out(table, settings, held_out)
     card = model_card(_card(runs, folds, name, system, metrics))
     return export_system(system, network_input(run.recipe.input), folder, facts, card, _pictures(run))
 
@@ -93,16 +98,9 @@ def replace_split(run: Run) -> dict[str, Any]:
     return {key: value for key, value in run.recipe.model_dump().items() if key not in ("split", "initial_weights")}
 
 
-def _calibration(table: pd.DataFrame, system: System, method: Method) -> tuple[dict[str, Any], dict[str, str]]:
-    """What bundle.json says of calibration and operating points, and the figures of the card.
-
-    It is fitted on whole scans of which all slices are labelled: a loose slice is no scan.
-    """
-    whole = table.groupby("scan")["slice"].transform("size") > 1
-    complete = table.groupby("scan")["label_any"].transform("min") >= 0
-    # a network over the scan has seen the neighbours: its answers are not smoothed over them again
-    settings = Settings(sigmas_mm=SIGMAS_MM if system.scan_network is None else (), method=method)
-    scans = table[whole & complete]
+def _calibration(table: pd.DataFrame, system: System, settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
+    """What bundle.json says of calibration and operating points, and the figures of the card."""
+    scans = to_calibrate_on(table)
     fitted = fit(scans, settings)
     slices_of, scans_of = cross_fitted(scans, settings)
     facts = fitted.facts(system.findings) | {"operating_points": operating_points(fitted, slices_of, scans_of)}

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from hemoscope.detector.calibration import SCAN_RULES, Calibration, Context
 from hemoscope.detector.curves import Isotonic, Line
 from hemoscope.findings import ANY, FINDING_NAMES
+from hemoscope.reasons import UsageError
 from hemoscope.training.fit_curves import METHODS, Labels, Logits, Method
 
 NAMES = list(FINDING_NAMES)
@@ -162,6 +163,21 @@ def fit(table: pd.DataFrame, settings: Settings = Settings()) -> Fit:
     )
 
 
+def to_calibrate_on(table: pd.DataFrame) -> pd.DataFrame:
+    """Whole scans of which all slices are labelled, from datasets with bleeding and normal ones.
+
+    A loose slice is no scan, and a dataset of positive scans alone has none that could be called wrongly positive.
+    """
+    whole = table.groupby("scan")["slice"].transform("size") > 1
+    complete = table.groupby("scan")["label_any"].transform("min") >= 0
+    scans = table[whole & complete]
+    classes = scans.groupby(["source", "scan"])["label_any"].max().groupby("source").nunique()
+    both = scans[scans["source"].isin(classes.index[classes > 1])]
+    if both.empty:
+        raise UsageError("The folds held out no dataset with bleeding and normal scans whose slices are all labelled.")
+    return both
+
+
 def apply(table: pd.DataFrame, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Calibrated slices and scans of `table`: probabilities, labels, and calls at both thresholds.
 
@@ -187,10 +203,16 @@ def apply(table: pd.DataFrame, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame]
     return slice_table, scan_table
 
 
-def cross_fitted(table: pd.DataFrame, settings: Settings = Settings()) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Calibrated slices and scans of all runs, each with what was fitted on the others (column `run`)."""
+def cross_fitted(
+    table: pd.DataFrame, settings: Settings = Settings(), fitted_on: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Calibrated slices and scans of all runs, each with what was fitted on the others (column `run`).
+
+    fitted_on: rows to fit on; None: all of the table.
+    """
+    fitted_on = table if fitted_on is None else fitted_on
     parts = [
-        apply(table[table["run"] == run], fit(table[table["run"] != run], settings))
+        apply(table[table["run"] == run], fit(fitted_on[fitted_on["run"] != run], settings))
         for run in sorted(table["run"].unique())
     ]
     return pd.concat([part[0] for part in parts]), pd.concat([part[1] for part in parts])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,17 @@ from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress, answers_to
 from hemoscope.training.building import place
-from hemoscope.training.calibrate import LABELS, NAMES, SCAN_LABELS, SCAN_NAMES
+from hemoscope.training.calibrate import (
+    LABELS,
+    NAMES,
+    SCAN_LABELS,
+    SCAN_NAMES,
+    Settings,
+    cross_fitted,
+    to_calibrate_on,
+)
 from hemoscope.training.examples import Examples
+from hemoscope.training.predict import write_predictions
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
 
@@ -31,7 +41,10 @@ def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Exam
 
 
 def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.DataFrame:
-    """One row a slice with the columns that `training.calibrate` describes; NaN for findings that are not scored."""
+    """One row a slice with the columns that `training.calibrate` describes; NaN for findings that are not scored.
+
+    Also `sop_instance_uid` and `key`, by which the Manifest knows it.
+    """
     system = trained_system(run)
     place(system, fabric.device)
     examples = held_out_examples(run, system.findings)
@@ -47,6 +60,8 @@ def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.Data
         "slice": np.arange(len(examples)) - examples.starts[examples.scan_of],
         "position_mm": rows.table["position_mm"].to_numpy(),
         "age_years": rows.table["age"].to_numpy(),
+        "sop_instance_uid": rows.table["sop_instance_uid"].to_pylist(),
+        "key": rows.keys.to_pylist(),
     }
     of_scans = answers.scans[examples.scan_of]
     for names, logits in ((NAMES, answers.slices), *(() if answers.from_slices else ((SCAN_NAMES, of_scans),))):
@@ -54,3 +69,10 @@ def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.Data
     for names, labels in ((LABELS, all_findings.labels), (SCAN_LABELS, all_findings.scan_labels)):
         columns |= dict(zip(names, labels.T, strict=True))
     return pd.DataFrame(columns)
+
+
+def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:
+    """Write a table of several folds as Predictions, each fold calibrated on the others."""
+    slices, scans = cross_fitted(table, settings, to_calibrate_on(table))
+    names = ["scan", "slice", "position_mm", "sop_instance_uid", "source", *NAMES]
+    write_predictions(out, slices.assign(source=slices["key"])[names], scans[["scan", *NAMES]])

@@ -37,13 +37,18 @@ def predict(
     place(system, fabric.device)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     slices, scans = tables(examples, answers)
+    write_predictions(out, slices, scans)
+    return len(slices), len(scans)
+
+
+def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> None:
+    """Write slices.csv and scans.csv; raises UsageError where that cannot be done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, table in ((SLICES, slices), (SCANS, scans)):
             write_whole(out / name, table.to_csv(index=False, float_format="%.8g").encode())
     except OSError as error:
         raise UsageError(f"The predictions cannot be written to {out}: {error.strerror}.") from error
-    return len(slices), len(scans)
 
 
 def tables(examples: Examples, answers: Answers) -> tuple[pd.DataFrame, pd.DataFrame]:
