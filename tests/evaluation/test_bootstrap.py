@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemoscope.evaluation.bootstrap import NO_SPREAD, Draws, difference, interval, too_few
+from hemoscope.evaluation.bootstrap import NO_SPREAD, Draws, count_patients, difference, interval, too_few
 
 PATIENTS = np.array(["b", "a", "b", "c", "a", "d"])
 
@@ -80,5 +80,7 @@ def test_p_value_is_twice_the_share_on_the_other_side(drawn, p_value):
 
 
 def test_too_few_patients_not_too_few_rows():
-    assert too_few(np.repeat([1, 2, 3, 4], 100), "with positives") == "fewer than 5 patients with positives"
+    assert count_patients(np.repeat([7, 2, 0, 4], 100)) == 4
+    assert too_few(np.repeat([7, 2, 0, 4], 100), "with positives") == "fewer than 5 patients with positives"
     assert not too_few(np.arange(5), "with positives")
+    assert too_few(np.zeros(0, int), "there")

@@ -56,24 +56,32 @@ class Draws:
 
     def blocks(self) -> Iterator[NDArray[np.float64]]:
         """Weights (patients, up to BLOCK draws), block after block."""
-        for start in range(0, len(self.weights), BLOCK):
-            yield np.ascontiguousarray(self.weights[start : start + BLOCK].T, np.float64)
+        return map(self._block, range(0, len(self.weights), BLOCK))
 
     def map(self, measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """What `measure` makes of blocks of weights (patients, draws), joined (draws, ...); blocks run in threads."""
+        """What `measure` makes of each of the blocks, joined (draws, ...); they run in threads."""
         with ThreadPoolExecutor() as threads:
-            return np.concatenate(list(threads.map(measure, self.blocks())))
+            starts = range(0, len(self.weights), BLOCK)
+            return np.concatenate(list(threads.map(lambda start: measure(self._block(start)), starts)))
 
     def sums(self, values: NDArray[Any], patients: Patients) -> NDArray[np.float64]:
         """Sums (draws, K) of values (N, K) whose rows are of patients (N,)."""
         of_patient = np.column_stack([np.bincount(patients, column, len(self.names)) for column in values.T])
-        return np.concatenate([block.T @ of_patient for block in self.blocks()])
+        return self.map(lambda weights: weights.T @ of_patient)
+
+    def _block(self, start: int) -> NDArray[np.float64]:
+        return np.ascontiguousarray(self.weights[start : start + BLOCK].T, np.float64)
+
+
+def count_patients(patients: Patients) -> int:
+    """How many patients the rows (N,) are of."""
+    return int(np.count_nonzero(np.bincount(patients)))
 
 
 def too_few(patients: Patients, what: str) -> str:
-    """Why rows of patients (N,) give no interval, or nothing. what: the rows are, "with positives" for example."""
-    count = len(np.unique(patients))
-    return f"fewer than {FEWEST_PATIENTS} patients {what}" if count < FEWEST_PATIENTS else ""
+    """Why rows of patients (N,) give no interval, or nothing. what: rows they are, "with positives" for example."""
+    few = count_patients(patients) < FEWEST_PATIENTS
+    return f"fewer than {FEWEST_PATIENTS} patients {what}" if few else ""
 
 
 def quotients(parts: NDArray[Any], wholes: NDArray[Any]) -> NDArray[np.float64]:

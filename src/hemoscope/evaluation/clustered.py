@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemoscope.evaluation.bootstrap import METHOD, Draws, Patients, difference, interval, quotients, too_few
+from hemoscope.evaluation.bootstrap import (
+    METHOD,
+    Draws,
+    Patients,
+    count_patients,
+    difference,
+    interval,
+    quotients,
+    too_few,
+)
 from hemoscope.evaluation.difference import Difference
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.proportions import clopper_pearson
@@ -71,7 +80,7 @@ def mean_difference(a: NDArray[Any], b: NDArray[Any], patients: Patients, draws:
 
 def on_patients(all_hit: bool, patients: Patients) -> Estimate:
     """1, or 0, with the interval of as many independent units as there are patients: every draw would be the same."""
-    count = len(np.unique(patients))
+    count = count_patients(patients)
     exact = clopper_pearson(count if all_hit else 0, count)
     return Estimate(exact.value, exact.low, exact.high, ON_PATIENTS)
 

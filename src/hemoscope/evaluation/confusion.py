@@ -107,20 +107,20 @@ class Counts:
 class ClusteredCounts:
     """Counts whose intervals resample patients.
 
-    drawn: (draws, 4), tp, fp, tn and fn of each draw. patients: of the rows in each of the four cells.
+    drawn: (draws, 4), tp, fp, tn and fn of each draw. present: bool (4, patients), who has rows in each of the cells.
     """
 
     counts: Counts
     drawn: NDArray[np.float64]
-    patients: tuple[Patients, Patients, Patients, Patients]
+    present: NDArray[np.bool_]
 
     @classmethod
     def of(cls, labels: Labels, calls: NDArray[np.bool_], patients: Patients, draws: Draws) -> ClusteredCounts:
         """Count labels (N,), 0 or 1, and calls (N,) of patients (N,)."""
         cells = _cells(labels, calls)
-        of_cells = tuple(patients[cells == cell] for cell in range(4))
         drawn = draws.sums(cells[:, None] == np.arange(4), patients)
-        return cls(Counts.of(labels, calls), drawn, of_cells)
+        present = np.bincount(cells * len(draws.names) + patients, minlength=4 * len(draws.names)) > 0
+        return cls(Counts.of(labels, calls), drawn, present.reshape(4, -1))
 
     def estimate(self, measure: Measure) -> Estimate:
         """A measure; where all hit, or none, its interval is that of as many patients."""
@@ -128,7 +128,7 @@ class ClusteredCounts:
         if not count:
             return Estimate.none(_EMPTY[measure])
         hit, of = _OF[measure]
-        patients = np.concatenate([self.patients[cell] for cell in range(4) if of[cell]])
+        patients = self._patients(of)
         if hits in (0, count) and measure != "f1":
             return on_patients(hits == count, patients)
         if why := too_few(patients, "to resample"):
@@ -140,14 +140,16 @@ class ClusteredCounts:
         exact = self.counts.at_prevalence(measure, prevalence)
         if exact.value is None:
             return exact
-        tp, fp, tn, fn = self.patients
-        for of_class, what in (((tp, fn), "with positives"), ((fp, tn), "with negatives")):
-            if why := too_few(np.concatenate(of_class), what):
+        of_classes = (_OF["sensitivity"], _OF["specificity"])
+        for (_, of), what in zip(of_classes, ("with positives", "with negatives"), strict=True):
+            if why := too_few(self._patients(of), what):
                 return Estimate(exact.value, blank=why)
-        sensitivity, specificity = (
-            quotients(self.drawn @ hit, self.drawn @ of) for hit, of in (_OF["sensitivity"], _OF["specificity"])
-        )
+        sensitivity, specificity = (quotients(self.drawn @ hit, self.drawn @ of) for hit, of in of_classes)
         return interval(exact.value, _predictive(measure, sensitivity, specificity, prevalence))
+
+    def _patients(self, of: tuple[int, int, int, int]) -> Patients:
+        """The patients with rows in the cells that a measure is a share of."""
+        return np.flatnonzero(self.present[np.array(of) > 0].any(axis=0))
 
 
 def _predictive(
