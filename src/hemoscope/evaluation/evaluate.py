@@ -1,98 +1,102 @@
-"""Predictions and a Manifest to tables: read, match, choose the cases, measure, write."""
+"""Predictions and a Manifest to tables: read, match, choose the cases, measure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.case_files import FILES, cases_to_parquet
 from hemoscope.evaluation.cases import Cases
 from hemoscope.evaluation.flow import Step, evaluated_steps, flow_table
 from hemoscope.evaluation.measures import at_points, at_prevalences, discrimination
 from hemoscope.evaluation.operating_points import FIXED, OperatingPoint, chosen_points
-from hemoscope.evaluation.output_folder import OutputFolder
 from hemoscope.evaluation.predictions import Predictions
-from hemoscope.evaluation.proportions import clopper_pearson
-from hemoscope.evaluation.scan_rules import maximum
+from hemoscope.evaluation.question import INTERVALS, Question
+from hemoscope.evaluation.rule_table import OWN, compare_rules
+from hemoscope.evaluation.scan_rules import RULES
 from hemoscope.evaluation.scored import Scored, scored_scans, scored_slices
+from hemoscope.evaluation.subgroups import by_subgroup
 from hemoscope.evaluation.table import Table
-from hemoscope.evaluation.table_files import files_of
 from hemoscope.evaluation.truth import Truth
 from hemoscope.reasons import UsageError
 
-PREVALENCES = (0.03, 0.10)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked: of which files, which splits are evaluated (none named: all), and where thresholds are chosen.
-
-    sensitivity, specificity: what the operating points that are chosen on the validation splits have there at least.
-    """
-
-    manifest: Path
-    slices: Path | None = None
-    scans: Path | None = None
-    splits: tuple[str, ...] = ()
-    validation: tuple[str, ...] = ()
-    sensitivity: float = 0.95
-    specificity: float = 0.90
-    prevalences: tuple[float, ...] = PREVALENCES
-
-    def __post_init__(self) -> None:
-        both = sorted(set(self.splits) & set(self.validation))
-        if both:
-            raise UsageError(f"The split {both[0]} is to be evaluated and to choose thresholds: keep them apart.")
-        if self.slices is None and self.scans is None:
-            raise UsageError("Give the predictions of slices, of scans, or both.")
+NAMED_PATIENTS = 3  # that the error about a leak names
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The cases of one level that are evaluated, and the operating points that their calls are made at."""
+    """One level of the cases that are evaluated, and those that operating points were chosen on, if any."""
 
     cases: Cases
+    validation: Cases | None
     points: tuple[OperatingPoint, ...]
-    draws: Draws
+    draws: Draws  # of the patients of the cases
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came of it. slices, scans: None where there are no predictions of them."""
+    """What came of a question.
 
+    slices: None where they were not predicted; scans: scored by `scan_score`, None where there are none. rules: scans
+    by the way in which they were scored. steps: the flow of cases.
+    """
+
+    question: Question
+    manifest: Manifest
     slices: Part | None
     scans: Part | None
-    tables: tuple[Table, ...]
+    scan_score: str
+    rules: Mapping[str, Part]
+    steps: tuple[Step, ...]
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Those of slices and of scans that there are."""
+        """Slices and scans, as far as there are any."""
         return tuple(part for part in (self.slices, self.scans) if part is not None)
 
 
 def evaluate(question: Question) -> Evaluation:
-    """Measure predictions against the labels of a Manifest; raises UsageError where that makes no sense."""
+    """Find the cases of a question; raises UsageError where there are none, or thresholds would be chosen on them."""
     truth = Truth.of(Manifest.read(question.manifest))
-    slices, scans = score(question, truth)
-    steps = [step for scored in (slices, scans) if scored is not None for step in flow_of(scored, question)]
-    parts = [None if scored is None else part_of(scored, question) for scored in (slices, scans)]
-    tables = [flow_table(steps), *(table for part in parts if part is not None for table in tables_of(part, question))]
-    return Evaluation(*parts, tuple(tables))
+    check_splits(question, truth.manifest)
+    slices, by_rule = score(question, truth)
+    part = None if slices is None else part_of(slices, question)
+    found = {rule: part_of(scored, question) for rule, scored in by_rule.items()}
+    rules = {rule: of_rule for rule, of_rule in found.items() if of_rule is not None}
+    scan_score = next(iter(rules), "")
+    levels = [scored for scored in (slices, by_rule.get(scan_score)) if scored is not None]
+    steps = tuple(step for scored in levels for step in flow_of(scored, question))
+    evaluation = Evaluation(question, truth.manifest, part, rules.get(scan_score), scan_score, rules, steps)
+    check_cases(evaluation)
+    return evaluation
 
 
-def score(question: Question, truth: Truth) -> tuple[Scored | None, Scored | None]:
-    """The slices and the scans that were predicted; without predictions of scans, the maximum over their slices."""
-    slices, named = None, None
+def check_splits(question: Question, manifest: Manifest) -> None:
+    """Raise UsageError where a split is named that the Manifest does not have."""
+    there = sorted(pc.unique(manifest.table["split"]).drop_null().to_pylist())
+    for name in (*question.splits, *question.validation):
+        if name not in there:
+            has = f"it has {', '.join(there)}" if there else "it is not split (`hemoscope dataset split`)"
+            raise UsageError(f"The Manifest {question.manifest} has no split '{name}': {has}.")
+
+
+def score(question: Question, truth: Truth) -> tuple[Scored | None, dict[str, Scored]]:
+    """The slices that were predicted, and the scans by rule: the system's own output first, where there is one."""
+    slices, named, by_rule = None, None, {}
     if question.slices is not None:
         predictions = Predictions.read(question.slices)
         slices, matches = scored_slices(predictions, truth)
         named = (predictions, matches)
     if question.scans is not None:
-        return slices, scored_scans(Predictions.read(question.scans), truth, named)
-    return slices, slices.by_scan(maximum) if slices is not None else None
+        by_rule[OWN] = scored_scans(Predictions.read(question.scans), truth, named)
+    if slices is not None:
+        from_slices = {name: slices.by_scan(rule, name) for name, rule in RULES.items()}
+        by_rule |= {name: scored for name, scored in from_slices.items() if len(scored.rows)}
+    return slices, by_rule
 
 
 def flow_of(scored: Scored, question: Question) -> list[Step]:
@@ -101,29 +105,63 @@ def flow_of(scored: Scored, question: Question) -> list[Step]:
     return [*scored.steps, *scored.selection_steps(question.splits, question.validation), *evaluated_steps(cases)]
 
 
-def part_of(scored: Scored, question: Question) -> Part:
-    """The cases to evaluate, with operating points chosen on others."""
+def part_of(scored: Scored, question: Question) -> Part | None:
+    """The cases to evaluate, with operating points that are fixed or chosen on others; None where there are none."""
     cases = scored.cases(question.splits, question.validation)
+    if not len(cases):
+        return None
     points = tuple(map(OperatingPoint.fixed, FIXED))
-    if question.validation:
-        validation = scored.cases(question.validation)
+    validation = scored.cases(question.validation) if question.validation else None
+    if validation is not None:
+        refuse_shared_patients(cases, validation, scored.truth.manifest)
         points += chosen_points(validation, question.sensitivity, question.specificity)
-    return Part(cases, points, Draws.of(cases.patients))
+    return Part(cases, validation, points, Draws.of(cases.patients))
 
 
-def tables_of(part: Part, question: Question) -> Sequence[Table]:
+def check_cases(evaluation: Evaluation) -> None:
+    """Raise UsageError where nothing is evaluated, or nothing is there to choose operating points on."""
+    question = evaluation.question
+    if not evaluation.parts:
+        raise UsageError("None of the predicted slices and scans is to be evaluated: they are of other splits.")
+    if question.validation and not any(part.validation for part in evaluation.parts):
+        splits = " and ".join(question.validation)
+        raise UsageError(f"Nothing of the split {splits} is predicted: operating points cannot be chosen on it.")
+
+
+def refuse_shared_patients(cases: Cases, validation: Cases, manifest: Manifest) -> None:
+    """Raise UsageError where thresholds would be chosen on patients that are evaluated, unless a paper split so."""
+    shared = np.intersect1d(cases.patients, validation.patients)
+    if len(shared) and not (manifest.split and manifest.split.caveat):
+        some = ", ".join(map(str, shared[:NAMED_PATIENTS])) + (" ..." if len(shared) > NAMED_PATIENTS else "")
+        raise UsageError(f"{len(shared):,} patients are both evaluated and used to choose operating points ({some}): "
+                         "split the Manifest by patient.")  # fmt: skip
+
+
+def tables_of(evaluation: Evaluation) -> list[Table]:
+    """The tables that every evaluation has: the flow, measures of slices and of scans, ways to scans, subgroups."""
+    tables = [flow_table(evaluation.steps)]
+    for part in evaluation.parts:
+        tables += measure_tables(part, evaluation.question)
+    if evaluation.rules:
+        tables.append(rule_table(evaluation))
+    return tables
+
+
+def measure_tables(part: Part, question: Question) -> Sequence[Table]:
     """The tables of one level."""
+    interval = INTERVALS[question.interval]
+    # That of subgroups must be the same in all of them: one that was chosen, or the first
+    point = next((one for one in part.points if one.name == "Youden"), part.points[0])
     return (
         discrimination(part.cases, part.draws),
-        at_points(part.cases, part.points, part.draws, clopper_pearson),
+        at_points(part.cases, part.points, part.draws, interval),
         at_prevalences(part.cases, part.points, question.prevalences, part.draws),
+        by_subgroup(part.cases, point, part.draws, interval),
     )
 
 
-def write(evaluation: Evaluation, folder: OutputFolder) -> None:
-    """Write the tables (`tables/NAME.csv`, `.md`, `.tex`) and the cases (`cases_slices.parquet`, ...)."""
-    for table in evaluation.tables:
-        for name, content in files_of(table).items():
-            folder.write(f"tables/{name}", content)
-    for part in evaluation.parts:
-        folder.write(FILES[part.cases.level], cases_to_parquet(part.cases))
+def rule_table(evaluation: Evaluation) -> Table:
+    """The ways from slices to scans beside each other."""
+    cases = {rule: part.cases for rule, part in evaluation.rules.items()}
+    validation = {rule: part.validation for rule, part in evaluation.rules.items() if part.validation is not None}
+    return compare_rules(cases, validation, INTERVALS[evaluation.question.interval])

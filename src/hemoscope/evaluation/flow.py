@@ -26,6 +26,13 @@ class Step:
     count: int
     examples: tuple[str, ...] = ()
 
+    @property
+    def sentence(self) -> str:
+        """As a line to print: "scans, set aside: 3 not in the Manifest (a, b, ...)"."""
+        more = ", ..." if self.count > len(self.examples) else ""
+        examples = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.level}s, {self.kind}: {self.count:,} {self.what}{examples}"
+
 
 def matching_steps(level: Level, predictions: Predictions, matches: Matches) -> list[Step]:
     """How many rows of the predictions are of the Manifest, by which kind of name, and which are not."""

@@ -43,9 +43,12 @@ class Measured:
     independent: bool
 
     @classmethod
-    def of(cls, cases: Cases, finding: int, draws: Draws) -> Measured:
-        """Those of a finding; draws: of the patients of all rows of `cases`. Slices never count as independent."""
-        rows = cases.measured(finding)
+    def of(cls, cases: Cases, finding: int, draws: Draws, within: NDArray[np.bool_] | None = None) -> Measured:
+        """Those of a finding, of all rows or some (N,); slices never count as independent.
+
+        draws: of the patients of all rows of `cases`.
+        """
+        rows = cases.measured(finding) if within is None else cases.measured(finding) & within
         patients = draws.codes[rows]
         alone = cases.level == "scan" and len(np.unique(patients)) == len(patients)
         return cls(cases.labels[rows, finding], cases.probabilities[rows, finding], patients, draws, alone)
@@ -92,7 +95,7 @@ def at_points(cases: Cases, points: Sequence[OperatingPoint], draws: Draws, inte
     rows: list[tuple[Cell, ...]] = []
     for finding, entry in enumerate(FINDINGS):
         part = Measured.of(cases, finding, draws)
-        rows += [(entry.name, point.name, *_at(part, point.thresholds[finding], interval)) for point in points]
+        rows += [(entry.name, point.name, *call_cells(part, point.thresholds[finding], interval)) for point in points]
     columns = ("finding", "operating point", "threshold", "TP", "FP", "TN", "FN", *(name for name, _ in AT_POINTS))
     return Table(f"{unit}_at_points", f"Calls of {unit} at operating points", columns, tuple(rows), notes(cases))
 
@@ -121,16 +124,25 @@ def notes(cases: Cases) -> tuple[str, ...]:
     )
 
 
-def _at(part: Measured, threshold: Threshold, interval: Interval) -> tuple[Cell, ...]:
-    """The threshold, the four cells and AT_POINTS."""
+def call_cells(part: Measured, threshold: Threshold, interval: Interval) -> tuple[Cell, ...]:
+    """The threshold, the four cells of calls at it, and the measures AT_POINTS."""
+    estimates = call_estimates(part, threshold, [measure for _, measure in AT_POINTS], interval)
     if threshold.value is None:
-        return (None,) * 5 + (Estimate.none(threshold.blank),) * len(AT_POINTS)
+        return (None,) * 5 + estimates
+    counts = Counts.of(part.labels, part.scores >= threshold.value)
+    return threshold.value, counts.tp, counts.fp, counts.tn, counts.fn, *estimates
+
+
+def call_estimates(
+    part: Measured, threshold: Threshold, measures: Sequence[Measure], interval: Interval
+) -> tuple[Estimate, ...]:
+    """Measures of calls at a threshold; blank where there is none."""
+    if threshold.value is None:
+        return (Estimate.none(threshold.blank),) * len(measures)
     calls = part.calls(threshold.value)
     if isinstance(calls, Counts):
-        counts, estimates = calls, [calls.estimate(measure, interval) for _, measure in AT_POINTS]
-    else:
-        counts, estimates = calls.counts, [calls.estimate(measure) for _, measure in AT_POINTS]
-    return threshold.value, counts.tp, counts.fp, counts.tn, counts.fn, *estimates
+        return tuple(calls.estimate(measure, interval) for measure in measures)
+    return tuple(calls.estimate(measure) for measure in measures)
 
 
 def _predictive(part: Measured, threshold: Threshold, prevalences: Sequence[float]) -> list[tuple[Estimate, Estimate]]:

@@ -45,7 +45,11 @@ def chosen_points(validation: Cases, sensitivity: float, specificity: float) -> 
         (f"sensitivity at least {sensitivity:g}", partial(sensitive, least=sensitivity)),
         (f"specificity at least {specificity:g}", partial(specific, least=specificity)),
     )
-    return tuple(OperatingPoint(name, _for_each_finding(rule, validation)) for name, rule in rules)
+    findings = range(len(FINDING_NAMES))
+    return tuple(
+        OperatingPoint(name, tuple(threshold_of(rule, validation, finding) for finding in findings))
+        for name, rule in rules
+    )
 
 
 def youden(labels: Labels, scores: Scores) -> Threshold:
@@ -83,9 +87,7 @@ def _at_least(share: float, count: int) -> int:
     return math.ceil(round(share * count, 9))
 
 
-def _for_each_finding(rule: Callable[[Labels, Scores], Threshold], cases: Cases) -> tuple[Threshold, ...]:
-    thresholds = []
-    for finding in range(len(FINDING_NAMES)):
-        there = cases.measured(finding)
-        thresholds.append(rule(cases.labels[there, finding], cases.probabilities[there, finding]))
-    return tuple(thresholds)
+def threshold_of(rule: Callable[[Labels, Scores], Threshold], cases: Cases, finding: int) -> Threshold:
+    """What a rule chooses on the cases of a finding whose label is known and that were scored."""
+    there = cases.measured(finding)
+    return rule(cases.labels[there, finding], cases.probabilities[there, finding])

@@ -137,8 +137,10 @@ def _name_cells(name: str, cells: pa.ChunkedArray) -> Any:
     if name == "slice":
         return pd.to_numeric(cells.to_pandas(), errors="coerce").astype(np.float64)
     texts = cells.to_pandas().astype(object)
-    guarded = texts.str.startswith("'", na=False) & texts.str[1:].str.startswith(FORMULA_STARTS, na=False)
-    return texts.mask(guarded, texts.str[1:]).astype(object) if guarded.any() else texts
+    if pc.any(pc.starts_with(cells, "'")).as_py():  # as Hemoscope writes what a spreadsheet would run as a formula
+        guarded = texts.str.startswith("'", na=False) & texts.str[1:].str.startswith(FORMULA_STARTS, na=False)
+        return texts.mask(guarded, texts.str[1:]).astype(object)
+    return texts
 
 
 def _read_long(path: Path, ids: pa.ChunkedArray, values: pa.ChunkedArray) -> Predictions:

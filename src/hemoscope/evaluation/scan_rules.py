@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+MAXIMUM = "maximum"
 TOP = 3  # slices of which the mean is taken
 CERTAIN = 0.8  # a slice above it is counted (Cortes-Ferre 2021, section 3)
 SHARES = (0.05, 0.10)  # of such slices from which on a scan is positive
+SHARE = f"share of slices above {CERTAIN}"
 
 Slices = NDArray[np.float64]  # (N, findings), NaN where not scored
 Scans = NDArray[np.int64]  # (N,) the number of the scan of each slice
@@ -18,12 +20,12 @@ Scans = NDArray[np.int64]  # (N,) the number of the scan of each slice
 
 def maximum(slices: Slices, scans: Scans) -> NDArray[np.float64]:
     """The highest probability of each scan (Patel 2019, section IV-A)."""
-    return _by_scan(slices, scans).max().to_numpy(np.float64)
+    return np.asarray(_by_scan(slices, scans).max(), np.float64)
 
 
 def percentile_95(slices: Slices, scans: Scans) -> NDArray[np.float64]:
     """The 95th percentile of each scan, interpolated linearly (Patel 2019, section IV-A)."""
-    return _by_scan(slices, scans).quantile(0.95).to_numpy(np.float64)
+    return np.asarray(_by_scan(slices, scans).quantile(0.95), np.float64)
 
 
 def mean_of_top(slices: Slices, scans: Scans) -> NDArray[np.float64]:
@@ -40,16 +42,16 @@ def mean_of_top(slices: Slices, scans: Scans) -> NDArray[np.float64]:
 def share_above(slices: Slices, scans: Scans) -> NDArray[np.float64]:
     """The share of each scan's slices above CERTAIN, to be held against SHARES (Cortes-Ferre 2021, section 3)."""
     above = np.where(np.isnan(slices), np.nan, slices > CERTAIN)
-    return _by_scan(above, scans).mean().to_numpy(np.float64)
+    return np.asarray(_by_scan(above, scans).mean(), np.float64)
 
 
 # Name to print: the rule. Each takes slices (N, findings) and their scans, numbered from 0 without gaps, and gives
 # (scans, findings), NaN where no slice is scored.
 RULES: Mapping[str, Callable[[Slices, Scans], NDArray[np.float64]]] = {
-    "maximum": maximum,
+    MAXIMUM: maximum,
     "95th percentile": percentile_95,
     f"mean of the top {TOP}": mean_of_top,
-    f"share of slices above {CERTAIN}": share_above,
+    SHARE: share_above,
 }
 
 

@@ -13,6 +13,7 @@ from hemoscope.evaluation.flow import Step, matching_steps, some
 from hemoscope.evaluation.matching import Matches, match_scans, match_slices
 from hemoscope.evaluation.predictions import Predictions
 from hemoscope.evaluation.truth import Truth
+from hemoscope.reasons import UsageError
 
 Rule = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]]
 
@@ -32,17 +33,20 @@ class Scored:
     def of(cls, level: Level, truth: Truth, predictions: Predictions, matches: Matches) -> Scored:
         """What was found of some predictions."""
         found = np.flatnonzero(matches.found)
+        if not len(found):
+            raise UsageError(_none_found(level, truth, predictions))
         found = found[np.argsort(matches.rows[found])]
         steps = tuple(matching_steps(level, predictions, matches))
         return cls(level, truth, matches.rows[found], predictions.probabilities[found], steps)
 
-    def by_scan(self, rule: Rule) -> Scored:
-        """Scans, scored by a rule from their slices; slices of no known scan are left out."""
+    def by_scan(self, rule: Rule, name: str) -> Scored:
+        """Scans, scored by a rule from their slices; slices of no known scan are left out. name: of the rule."""
         of_scan = np.flatnonzero(~self.truth.is_loose[self.rows])
         numbers, scans = np.unique(self.truth.targets.scan_of[self.rows[of_scan]], return_inverse=True)
         rows = self.truth.targets.first_rows[numbers]
         order = np.argsort(rows)
-        return Scored("scan", self.truth, rows[order], rule(self.probabilities[of_scan], scans)[order])
+        steps = (Step("scan", "in", f"scans of these slices, scored by their {name}", len(rows)),)
+        return Scored("scan", self.truth, rows[order], rule(self.probabilities[of_scan], scans)[order], steps)
 
     def cases(self, splits: Sequence[str], but: Sequence[str] = ()) -> Cases:
         """Those of some splits (none named: all) that are not of others."""
@@ -63,13 +67,15 @@ class Scored:
         inside = self.inside(splits, but)
         kept_apart = self.inside(but)[self.rows] if but else np.zeros(len(self.rows), np.bool_)
         elsewhere = self.rows[~inside[self.rows] & ~kept_apart]
-        units = np.arange(len(inside)) if self.level == "slice" else self.truth.targets.first_rows
-        missing = np.setdiff1d(units[inside[units]], self.rows)
+        missing = inside.copy()
+        missing[self.rows] = False
+        if self.level == "scan":
+            missing &= self.truth.is_first_of_scan
         name = f"the split {' and '.join(splits)}" if splits else "the Manifest"
         return [
             *some(self.level, "set aside", f"not in {name}", elsewhere, self._names),
             *some(self.level, "set aside", "to choose thresholds on", self.rows[kept_apart], self._names),
-            *some(self.level, "not predicted", f"{self.level}s of {name}", missing, self._names),
+            *some(self.level, "not predicted", f"{self.level}s of {name}", np.flatnonzero(missing), self._names),
         ]
 
     def _names(self, rows: NDArray[np.int64]) -> list[str]:
@@ -85,3 +91,13 @@ def scored_slices(predictions: Predictions, truth: Truth) -> tuple[Scored, Match
 def scored_scans(predictions: Predictions, truth: Truth, slices: tuple[Predictions, Matches] | None = None) -> Scored:
     """The scans that a table predicts; slices: of the same system."""
     return Scored.of("scan", truth, predictions, match_scans(predictions, truth.targets, slices))
+
+
+def _none_found(level: Level, truth: Truth, predictions: Predictions) -> str:
+    """Nothing matched: what the two sides call their cases."""
+    theirs, ours = predictions.shown.iloc[0], truth.names(np.array([0]), level)[0]
+    rows, columns = f"{len(predictions):,} rows of {predictions.file}", ", ".join(predictions.names)
+    return (
+        f"None of the {rows} is a {level} of the Manifest: the first is called {theirs} there (columns {columns}), "
+        f"and {ours} here."
+    )

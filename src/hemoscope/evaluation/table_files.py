@@ -55,7 +55,7 @@ def latex_of(table: Table) -> str:
 
 
 def html_of(table: Table) -> str:
-    """A `<table>` to put into a page; numbers have the class `number` of their column's header and cells."""
+    """A `<table>` of the class `figures` to put into a page; every text is escaped."""
     return str(_frame(table).to_html(index=False, escape=True, border=0, classes="figures", table_id=None))
 
 

@@ -35,12 +35,19 @@ class Truth:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Truth:
-        """Sort a Manifest: by scan, number of the slice, file and frame, UID."""
-        table = manifest.table
-        scan = pd.factorize(manifest.scans.to_pandas(), sort=True)[0]
-        keys = [pd.factorize(column.to_pandas(), sort=True)[0] for column in (manifest.keys, table["sop_instance_uid"])]
-        slices = pc.fill_null(table["slice"], -1).to_numpy()
-        return cls(manifest.take(np.lexsort([*keys[::-1], slices, scan])))
+        """Sort a Manifest by scan and number of the slice, and what ties by file and frame or UID."""
+        places = pd.DataFrame(
+            {
+                "scan": pd.factorize(manifest.scans.to_pandas(), sort=True)[0],
+                "slice": pc.fill_null(manifest.table["slice"], -1).to_numpy(),
+                "tie": 0,
+            }
+        )
+        tied = np.flatnonzero(places.duplicated(keep=False))
+        names = pc.coalesce(manifest.keys, manifest.table["sop_instance_uid"].combine_chunks()).take(pa.array(tied))
+        places.loc[tied, "tie"] = pd.factorize(names.to_pandas(), sort=True)[0]
+        order = np.lexsort([places["tie"], places["slice"], places["scan"]])
+        return cls(manifest if (np.diff(order) == 1).all() else manifest.take(order))
 
     @cached_property
     def targets(self) -> Targets:
@@ -58,6 +65,11 @@ class Truth:
         """Which rows are of no known scan."""
         return np.asarray(self.manifest.table["series"].is_null())
 
+    @cached_property
+    def is_first_of_scan(self) -> NDArray[np.bool_]:
+        """Which rows stand for their scan: the first of each."""
+        return np.isin(np.arange(len(self.manifest)), self.targets.first_rows)
+
     def rows_in(self, splits: Sequence[str]) -> NDArray[np.bool_]:
         """Which rows are in one of these splits; all where none is named."""
         return self.manifest.in_splits(*splits) if splits else np.ones(len(self.manifest), np.bool_)
@@ -69,7 +81,7 @@ class Truth:
         inside = self.rows_in(splits)
         outside = ~inside & np.asarray(self.manifest.table["split"].is_valid())
         of = self.targets.scan_of
-        return self.scans_touching(splits) & (np.bincount(of, outside) == 0)[of]
+        return np.asarray(self.scans_touching(splits) & (np.bincount(of, outside) == 0)[of])
 
     def scans_touching(self, splits: Sequence[str]) -> NDArray[np.bool_]:
         """Of which rows the scan has a row in one of these splits."""
