@@ -149,7 +149,7 @@ def test_where_all_hit_the_interval_is_that_of_as_many_patients(all_hit):
 def test_means_of_too_few_patients_have_no_interval():
     draws = Draws.of(np.repeat([1, 2, 3, 4], 5))
     found = clustered_mean(np.arange(20.0), draws.codes, draws)
-    assert (found.value, found.low, found.blank) == (9.5, None, "fewer than 5 patients there")
+    assert (found.value, found.low, found.blank) == (9.5, None, "fewer than 5 patients to resample")
     assert mean_difference(np.arange(20.0), np.zeros(20), draws.codes, draws).p_value is None
 
 

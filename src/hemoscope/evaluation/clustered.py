@@ -53,7 +53,7 @@ def clustered_mean(values: NDArray[Any], patients: Patients, draws: Draws) -> Es
     if not len(values):
         return Estimate.none("no cases")
     value = float(np.mean(values))
-    if why := too_few(patients, "there"):
+    if why := too_few(patients, "to resample"):
         return Estimate(value, blank=why)
     return interval(value, _means(values, patients, draws))
 
@@ -73,7 +73,7 @@ def mean_difference(a: NDArray[Any], b: NDArray[Any], patients: Patients, draws:
         return Difference.none("no cases", METHOD)
     values = np.asarray(a, np.float64) - b
     value = float(values.mean())
-    if why := too_few(patients, "there"):
+    if why := too_few(patients, "to resample"):
         return Difference(Estimate(value, blank=why), None, METHOD)
     return difference(value, _means(values, patients, draws))
 
