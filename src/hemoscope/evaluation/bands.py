@@ -54,7 +54,7 @@ def _steps(scores: Scores) -> NDArray[np.intp]:
 def _called(
     chosen: NDArray[np.bool_], steps: NDArray[np.intp], patients: Patients, draws: Draws
 ) -> NDArray[np.float64]:
-    """How many of the chosen rows each draw calls positive at no threshold, the first, the first two ...: (draws, T + 1)."""
+    """How many of the chosen rows each draw calls positive at none of the thresholds, the first ...: (draws, T + 1)."""
     count = int(steps.max()) + 1
     shape = (len(draws.names), count)
     cells: NDArray[Any] = np.bincount(patients[chosen] * count + steps[chosen], minlength=shape[0] * count)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from hemoscope.datasets.description.plots import image_of
 from hemoscope.evaluation.bootstrap import Draws
 from hemoscope.evaluation.cases import Cases, Level
 from hemoscope.evaluation.measures import Measured, notes
 from hemoscope.evaluation.output_folder import OutputFolder
-from hemoscope.evaluation.pages import render, svg_uri
+from hemoscope.evaluation.pages import render, write_figures
 from hemoscope.evaluation.pairs import compare_pairs, differences_table
 from hemoscope.evaluation.plots import precision_recall, roc
 from hemoscope.evaluation.shared_cases import read_systems, shared_cases, shared_table
@@ -49,40 +49,42 @@ def compare(folders: Sequence[Path], threshold: float = THRESHOLD) -> tuple[tupl
 
 def write_comparison(names: Sequence[str], comparisons: Sequence[Comparison], folder: OutputFolder) -> None:
     """Write the tables (`tables/NAME.csv`, `.md`, `.tex`), the figures (`plots/NAME.png`, `.svg`) and the page."""
+    levels = []
     for one in comparisons:
         for table in one.tables:
             for name, content in files_of(table).items():
                 folder.write(f"tables/{name}", content)
-        for name, figure in one.figures.items():
-            for kind in ("png", "svg"):
-                folder.write(f"plots/{name}.{kind}", image_of(figure, kind))
-    levels = [
-        {"level": one.level, "tables": one.tables, "figures": [(name, svg_uri(one.figures[name])) for name in one.figures]}
-        for one in comparisons
-    ]
-    folder.write(PAGE, render("comparison.html.j2", title=f"Comparison of {_listed(names)}", names=names, levels=levels))
+        levels.append((one, write_figures(one.figures, folder)))
+    folder.write(
+        PAGE, render("comparison.html.j2", title=f"Comparison of {_listed(names)}", names=names, levels=levels)
+    )
 
 
 def _compare_level(level: Level, systems: Mapping[str, Cases], threshold: float) -> Comparison:
     shared = shared_cases(systems)
     draws = Draws.of(next(iter(shared.values())).patients)
-    measured = {name: [Measured.of(cases, place, draws) for place in range(len(FINDINGS))] for name, cases in shared.items()}
+    measured = {
+        name: [Measured.of(cases, place, draws) for place in range(len(FINDINGS))] for name, cases in shared.items()
+    }
     roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
     precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
-    rows: list[tuple[Cell, ...]] = [
-        (entry.name, name, len(measured[name][place].labels), int((measured[name][place].labels == 1).sum()),
-         roc_areas[name][place], precisions[name][place])
-        for place, entry in enumerate(FINDINGS) for name in shared
-    ]  # fmt: skip
+    rows: list[tuple[Cell, ...]] = []
+    for place, entry in enumerate(FINDINGS):
+        for name, cases in shared.items():
+            if not np.isnan(cases.probabilities[:, place]).all():
+                labels = measured[name][place].labels
+                areas = roc_areas[name][place], precisions[name][place]
+                rows.append((entry.name, name, len(labels), int((labels == 1).sum()), *areas))
     columns = ("finding", "system", f"{level}s", "positive", "ROC AUC", "PR AUC")
-    areas = Table(f"{level}s_areas", f"Areas under the curves of {level}s", columns, tuple(rows), notes(next(iter(shared.values()))))
+    title = f"Areas under the curves of {level}s"
+    table = Table(f"{level}s_areas", title, columns, tuple(rows), notes(next(iter(shared.values()))))
     pairs = differences_table(level, compare_pairs(shared, draws, threshold), threshold)
     thresholds = dict.fromkeys((entry.name for entry in FINDINGS), threshold)
     figures = {
         f"{level}s_roc": roc(shared, draws, roc_areas, thresholds),
         f"{level}s_precision_recall": precision_recall(shared, draws, precisions),
     }
-    return Comparison(level, (shared_table(level, systems, shared), areas, pairs), figures)
+    return Comparison(level, (shared_table(level, systems, shared), table, pairs), figures)
 
 
 def _listed(names: Sequence[str]) -> str:

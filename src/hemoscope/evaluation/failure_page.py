@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hemoscope.datasets.labels import in_words
-from hemoscope.evaluation.cases import Cases
+from hemoscope.evaluation.cases import Cases, Level
 from hemoscope.evaluation.failure_pictures import SlicePictures
-from hemoscope.evaluation.failures import Mistakes, worst_mistakes
+from hemoscope.evaluation.failures import Mistakes
 from hemoscope.evaluation.pages import render
 from hemoscope.findings import FINDINGS, Finding
 from hemoscope.report import figures, wording
@@ -46,14 +46,13 @@ class Group:
 
 
 def failure_groups(
-    cases: Cases, thresholds: Mapping[str, float], slices: Cases | None, pictures: SlicePictures | None
+    cases: Cases, mistakes: Sequence[Mistakes], slices: Cases | None, pictures: SlicePictures | None
 ) -> tuple[list[Group], float]:
-    """The mistakes at a threshold a finding with their pictures, and the logits at the end of the scale of heat maps.
+    """Mistakes in the cases with their pictures, and the logits at the end of the scale of heat maps.
 
     slices: the slice cases of the same system, from which the slice to show of a scan is chosen. pictures: None lists
     the mistakes without.
     """
-    mistakes = worst_mistakes(cases, thresholds)
     wanted = [(_slice_to_show(cases, row, one, slices), one.finding) for one in mistakes for row in one.rows]
     drawable = [(key, finding) for key, finding in wanted if key is not None]
     drawn, scale = pictures.of(drawable) if pictures is not None else ([NO_PICTURES] * len(drawable), 0.0)
@@ -67,13 +66,16 @@ def failure_groups(
     return groups, scale
 
 
-def failure_page(levels: Mapping[str, tuple[list[Group], float]], title: str, about: str) -> bytes:
-    """The page. levels: "slice" and "scan" with what `failure_groups` gave; about: a sentence on the heat maps."""
+def failure_page(levels: Mapping[Level, tuple[list[Group], float]], title: str, bundle: str | None) -> bytes:
+    """The page. levels: what `failure_groups` gave of each; bundle: whose heat maps are shown, None without."""
     scale = max((scale for _, scale in levels.values()), default=0.0)
     return render(
         "failures.html.j2",
         title=title,
-        about=about,
+        bundle=bundle,
+        has_heat=any(
+            len(card.pictures) > 2 for groups, _ in levels.values() for group in groups for card in group.cards
+        ),
         levels={level: groups for level, (groups, _) in levels.items()},
         scale=scale,
         heat_stops=figures.legend_stops(),

@@ -39,7 +39,7 @@ class SlicePictures:
 
     def __init__(self, manifest: Manifest, store: SliceStore | None = None, bundle: Bundle | None = None) -> None:
         """bundle: whose heat maps are laid over the slices; None draws the slices alone."""
-        self._manifest, self._store, self._bundle = manifest, store, bundle
+        self._manifest, self._store, self.bundle = manifest, store, bundle
         self._networks = None if bundle is None else Networks(bundle)
         self._scans = manifest.scans.to_pandas().to_numpy(object)
         self._stored = None if store is None else store.rows_of(manifest)
@@ -64,7 +64,7 @@ class SlicePictures:
             return "It is not in the slice store." if self._store else "The Manifest names no file of it."
         rows = np.flatnonzero((self._scans == self._scans[row]) & self._there)  # foot to head
         place = int(np.searchsorted(rows, row))
-        groups = [[place]] if self._bundle is None else _shown(self._bundle, place, len(rows))
+        groups = [[place]] if self.bundle is None else _shown(self.bundle, place, len(rows))
         slices: dict[int, HuSlice] = {}
         for number in {place, *(number for group in groups for number in group)}:
             try:
@@ -89,10 +89,10 @@ class SlicePictures:
 
     def _heat(self, groups: Sequence[Sequence[HuSlice]], place: int, finding: int) -> Heat | None:
         """The map of the finding, or of `any` where the bundle does not score it."""
-        if self._networks is None or self._bundle is None:
+        if self._networks is None or self.bundle is None:
             return None
         score = self._networks.score(groups)
-        scored = self._bundle.slice_findings
+        scored = self.bundle.slice_findings
         name = next((name for name in (FINDING_NAMES[finding], FINDING_NAMES[ANY]) if name in scored), None)
         if score.maps is None or name is None:
             return None

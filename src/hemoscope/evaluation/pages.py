@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from hemoscope.datasets.description.plots import image_of
+from hemoscope.evaluation.output_folder import OutputFolder
 from hemoscope.evaluation.table import Table
 from hemoscope.evaluation.table_files import html_of
 from hemoscope.report import wording
@@ -29,13 +31,19 @@ def render(template: str, **values: Any) -> bytes:
     return page.encode()
 
 
-def svg_uri(figure: Figure) -> str:
-    """A figure as an SVG inside a page."""
-    return "data:image/svg+xml;base64," + base64.b64encode(image_of(figure, "svg")).decode()
+def write_figures(figures: Mapping[str, Figure], folder: OutputFolder) -> list[tuple[str, str]]:
+    """Write figures as `plots/NAME.png` and `.svg`; returns (what it shows, the SVG to put into a page) of each."""
+    inside = []
+    for name, figure in figures.items():
+        svg = image_of(figure, "svg")
+        folder.write(f"plots/{name}.svg", svg)
+        folder.write(f"plots/{name}.png", image_of(figure, "png"))
+        inside.append((name.replace("_", " "), "data:image/svg+xml;base64," + base64.b64encode(svg).decode()))
+    return inside
 
 
 def _table(table: Table) -> Markup:
-    return Markup(html_of(table))  # noqa: S704  (escaped cell by cell there)
+    return Markup(html_of(table))
 
 
 @cache

@@ -19,7 +19,6 @@ from hemoscope.evaluation.measures import Measured
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 
-
 SIDES = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,)}  # of which labels calls are right
 
 
@@ -54,7 +53,7 @@ def compare_pairs(shared: Mapping[str, Cases], draws: Draws, threshold: float) -
 
 
 def differences_table(level: Level, compared: Sequence[Compared], threshold: float) -> Table:
-    """A row a comparison; Holm's correction is over all pairs and findings that one test was made for in one measure."""
+    """A row a comparison; Holm's correction is over all pairs and findings of one test in one measure."""
     families: dict[tuple[str, str], list[Compared]] = defaultdict(list)
     for one in compared:
         families[one.measure, one.difference.test].append(one)

@@ -13,6 +13,7 @@ from hemoscope.evaluation.bands import roc_band
 from hemoscope.evaluation.bootstrap import Draws
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.plot_panels import INK, REFERENCE, Curve, Systems, panels
+from hemoscope.evaluation.reliability import brier, expected_calibration_error, reliability_bins
 from hemoscope.evaluation.roc import precision_recall_curve, roc_curve
 from hemoscope.findings import FINDINGS
 
@@ -30,7 +31,6 @@ def roc(systems: Systems, draws: Draws, areas: Areas, thresholds: Mapping[str, f
 
     def draw(axes: Any, one: Curve) -> tuple[Any, str]:
         axes.plot([0, 1], [0, 1], **REFERENCE)
-        area = areas[one.system][one.finding]
         curve = roc_curve(one.labels, one.scores)
         assert curve is not None  # a curve has both classes
         (line,) = axes.plot(*_thinned(curve.false_positive_rates, curve.sensitivities), **one.look, zorder=3)
@@ -41,7 +41,7 @@ def roc(systems: Systems, draws: Draws, areas: Areas, thresholds: Mapping[str, f
         if threshold is not None:
             rates = [float((one.scores[one.labels == side] >= threshold).mean()) for side in (0, 1)]
             axes.plot(*rates, "o", color=one.look["color"], markersize=6, markeredgecolor=INK, zorder=4)
-        return line, f"AUC {area.text(DIGITS)}"
+        return line, f"AUC {_short(areas[one.system][one.finding])}"
 
     return panels(systems, draws, draw, ("1 - specificity", "Sensitivity"), "lower right")
 
@@ -58,9 +58,36 @@ def precision_recall(systems: Systems, draws: Draws, areas: Areas) -> Figure:
         assert curve is not None  # a curve has both classes
         recalls, precisions = _thinned(curve.recalls, curve.precisions)
         (line,) = axes.step(recalls, precisions, where="pre", **one.look, zorder=3)
-        return line, f"AP {areas[one.system][one.finding].text(DIGITS)}"
+        return line, f"AP {_short(areas[one.system][one.finding])}"
 
     return panels(systems, draws, draw, ("Sensitivity (recall)", "Positive predictive value (precision)"), "best")
+
+
+def reliability(systems: Systems, draws: Draws) -> Figure:
+    """Reliability diagrams: how often cases have the finding beside how often they were said to; bins of equal mass.
+
+    draws: of the patients of the cases, which the intervals of the points resample. ECE: expected calibration error.
+    """
+
+    def draw(axes: Any, one: Curve) -> tuple[Any, str]:
+        axes.plot([0, 1], [0, 1], **REFERENCE)
+        given = one.labels, one.scores, one.patients, draws
+        bins = reliability_bins(*given)
+        across, up = [found.predicted for found in bins], [found.observed.value for found in bins]
+        (line,) = axes.plot(across, up, **one.look, marker="o", markersize=4, zorder=3)
+        ranges = [(found.predicted, found.observed.low, found.observed.high) for found in bins]
+        known = [(at, low, high) for at, low, high in ranges if low is not None]
+        if known:
+            axes.vlines(*zip(*known, strict=True), color=one.look["color"], alpha=0.45, linewidth=1.4, zorder=2)
+        errors = brier(*given), expected_calibration_error(*given)
+        return line, "Brier {}, ECE {}".format(*(_short(error) for error in errors))
+
+    return panels(systems, draws, draw, ("Mean probability given", "Share with the finding"), "upper left")
+
+
+def _short(area: Estimate) -> str:
+    """An estimate in a legend, which has no room for the reason why there is no interval."""
+    return f"{area.value:.{DIGITS}f}, no interval" if area.value is not None and area.low is None else area.text(DIGITS)
 
 
 def _thinned(across: NDArray[np.float64], up: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

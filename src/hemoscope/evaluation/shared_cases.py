@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hemoscope.evaluation.case_files import FILES, read_cases
 from hemoscope.evaluation.cases import Cases, Level
@@ -34,7 +35,9 @@ def read_systems(folders: Sequence[Path]) -> dict[Level, dict[str, Cases]]:
     if not found:
         lacking = next(folder for folder in folders if not all((folder / file).exists() for file in FILES.values()))
         wanted = " or ".join(FILES.values())
-        raise UsageError(f"The folders have no {wanted} in common ({lacking} lacks one): run `hemoscope evaluate` first.")
+        raise UsageError(
+            f"The folders have no {wanted} in common ({lacking} lacks one): run `hemoscope evaluate` first."
+        )
     return found
 
 
@@ -54,7 +57,10 @@ def shared_cases(systems: Systems) -> dict[str, Cases]:
     for name, _ in others:
         _check_truth(first, name, shared[first], shared[name])
     scored = _scored_by_all(list(shared.values()))
-    return {name: replace(cases, probabilities=np.where(scored, cases.probabilities, np.nan)) for name, cases in shared.items()}
+    return {
+        name: replace(cases, probabilities=np.where(scored, cases.probabilities, np.nan))
+        for name, cases in shared.items()
+    }
 
 
 def shared_table(level: Level, systems: Systems, shared: Systems) -> Table:
@@ -64,7 +70,9 @@ def shared_table(level: Level, systems: Systems, shared: Systems) -> Table:
     for name, cases in systems.items():
         kept = shared[name]
         compared = [int((~np.isnan(column)).sum()) or None for column in kept.probabilities.T]
-        rows.append((name, len(cases), len(np.unique(cases.patients)), len(kept), len(np.unique(kept.patients)), *compared))
+        rows.append(
+            (name, len(cases), len(np.unique(cases.patients)), len(kept), len(np.unique(kept.patients)), *compared)
+        )
     columns = ("system", unit, "patients", f"shared {unit}", "shared patients", *FINDING_NAMES)
     note = f"Under each finding: the shared {unit} that every system which scores it has scored; a dash: not scored."
     return Table(f"{unit}_shared", f"The {unit} that are compared", columns, tuple(rows), (note,))
@@ -99,9 +107,8 @@ def _check_truth(first: str, second: str, a: Cases, b: Cases) -> None:
             raise UsageError(f"{sentence} (first: {a.names[rows[0]]}): evaluate both with the same Manifest.")
 
 
-def _scored_by_all(cases: Sequence[Cases]) -> np.ndarray:
+def _scored_by_all(cases: Sequence[Cases]) -> NDArray[np.bool_]:
     """Which probabilities (N, 6) are there for every system that scores the finding at all."""
     there = np.stack([~np.isnan(one.probabilities) for one in cases])  # (systems, N, 6)
     scores_it = there.any(axis=1, keepdims=True)
-    every: np.ndarray = (there | ~scores_it).all(axis=0)
-    return every
+    return np.asarray((there | ~scores_it).all(axis=0))
