@@ -69,9 +69,19 @@ def test_a_share_of_nothing_is_blank(counts, measure, why):
     assert (counts.estimate(measure).value, counts.estimate(measure).blank) == (None, why)
 
 
-def test_f1_of_counts_has_no_interval():
-    assert SCOTT.estimate("f1").value == pytest.approx(2 * 670 / (2 * 670 + 202 + 74))
-    assert SCOTT.estimate("f1").low is None
+def test_interval_of_f1_is_that_of_a_share():
+    """F1 rises with TP / (TP + FP + FN), which is a proportion."""
+    share = clopper_pearson(670, 670 + 202 + 74)
+    found = SCOTT.estimate("f1")
+    assert found.value == pytest.approx(2 * 670 / (2 * 670 + 202 + 74))
+    assert (found.low, found.high) == pytest.approx(tuple(2 * x / (1 + x) for x in (share.low, share.high)))
+
+
+def test_interval_of_f1_covers_the_truth_as_often_as_it_says():
+    cells = np.array([0.2, 0.1, 0.65, 0.05])  # tp, fp, tn, fn
+    truth = 0.4 / (0.4 + 0.15)
+    estimates = [Counts(*table.tolist()).estimate("f1", wilson) for table in RANDOM.multinomial(150, cells, size=1000)]
+    assert 930 <= sum(one.low <= truth <= one.high for one in estimates) <= 970
 
 
 @pytest.mark.parametrize("labels", [[0, 1, -1], [0, 1]])
@@ -128,6 +138,12 @@ def test_predictive_values_that_do_not_exist_say_why(counts, value, why):
     assert (found.value, found.low, found.blank) == (value, None, why)
 
 
+@pytest.mark.parametrize("prevalence", [0, 1, 3])
+def test_a_prevalence_is_a_share(prevalence):
+    with pytest.raises(ValueError, match="prevalence"):
+        SCOTT.at_prevalence("ppv", prevalence)
+
+
 def test_clustered_intervals_are_those_of_the_plain_loop():
     draws = Draws.of(PATIENTS, count=200)
     clustered = ClusteredCounts.of(LABELS, CALLS, draws.codes, draws)
@@ -154,7 +170,8 @@ def test_where_all_hit_the_interval_is_that_of_as_many_patients():
     sensitivity = found.estimate("sensitivity")
     assert (sensitivity.value, sensitivity.low, sensitivity.high) == (1, exact.low, 1)
     assert sensitivity.method == "Clopper-Pearson on patients, 95%"
-    assert found.estimate("f1").blank == "every draw gives the same value"
+    f1 = found.estimate("f1")
+    assert (f1.value, f1.low, f1.high) == pytest.approx((1, 2 * exact.low / (1 + exact.low), 1))
     assert found.at_prevalence("ppv", 0.03).blank == "every draw gives the same value"
 
 
@@ -166,6 +183,12 @@ def test_too_few_patients_give_no_interval():
     assert found.estimate("sensitivity").blank == "fewer than 5 patients to resample"
     assert found.estimate("sensitivity").value == pytest.approx(2 / 3)
     assert found.at_prevalence("ppv", 0.1).blank == "fewer than 5 patients with positives"
+
+
+def test_no_cases_give_blanks():
+    draws = Draws.of(np.zeros(0, object))
+    found = ClusteredCounts.of(np.zeros(0, int), np.zeros(0, bool), draws.codes, draws)
+    assert {found.estimate(measure).value for measure in MEASURES} == {None}
 
 
 def test_no_positives_leave_sensitivity_blank():

@@ -103,7 +103,7 @@ def difference(value: float, drawn: NDArray[np.float64]) -> Difference:
     """A difference with the percentiles of what the draws gave (draws,).
 
     The p-value is twice the share of the draws on the other side of 0, those at 0 and the value itself counted (Davison
-    and Hinkley 1997, equation 4.11): it is never below 2 / (draws + 1).
+    and Hinkley 1997, section 4.2): it is never below 2 / (draws + 1).
     """
     estimate = interval(value, drawn)
     if estimate.low is None:

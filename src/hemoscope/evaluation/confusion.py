@@ -69,21 +69,25 @@ class Counts:
         """(hits, of how many): a measure is their ratio."""
         hit, of = _OF[measure]
         cells = (self.tp, self.fp, self.tn, self.fn)
-        return sum(map(int.__mul__, hit, cells)), sum(map(int.__mul__, of, cells))
+        hits, count = (sum(a * b for a, b in zip(counted, cells, strict=True)) for counted in (hit, of))
+        return hits, count
 
     def estimate(self, measure: Measure, method: Callable[[int, int], Estimate] = clopper_pearson) -> Estimate:
-        """A measure of independent cases with the interval of `clopper_pearson` or `wilson`; F1 has none."""
+        """A measure of independent cases with the interval of `clopper_pearson` or `wilson`."""
         hits, count = self.fraction(measure)
         if not count:
             return Estimate.none(_EMPTY[measure])
-        return Estimate(hits / count) if measure == "f1" else method(hits, count)
+        return _f1(method(self.tp, self.tp + self.fp + self.fn)) if measure == "f1" else method(hits, count)
 
     def at_prevalence(self, measure: PredictiveValue, prevalence: float) -> Estimate:
         """A predictive value where a share `prevalence` has the finding, from sensitivity and specificity.
 
-        The interval is that of the logit by the delta method for independent cases (Mercaldo, Lau, Zhou 2007, section
-        2.2); it does not exist where sensitivity or specificity is 0 or 1.
+        The interval is that of the logit by the delta method for independent cases (Mercaldo, Lau, Zhou 2007, standard
+        logit); it does not exist where sensitivity or specificity is 0 or 1. Raises ValueError for a prevalence of 0 or
+        1.
         """
+        if not 0 < prevalence < 1:
+            raise ValueError(f"a prevalence lies between 0 and 1, not at {prevalence:g}")
         if why := self._one_class():
             return Estimate.none(why)
         sensitivity, specificity = self.tp / self.positives, self.tn / self.negatives
@@ -120,7 +124,7 @@ class ClusteredCounts:
         cells = _cells(labels, calls)
         drawn = draws.sums(cells[:, None] == np.arange(4), patients)
         present = np.bincount(cells * len(draws.names) + patients, minlength=4 * len(draws.names)) > 0
-        return cls(Counts.of(labels, calls), drawn, present.reshape(4, -1))
+        return cls(Counts.of(labels, calls), drawn, present.reshape(4, len(draws.names)))
 
     def estimate(self, measure: Measure) -> Estimate:
         """A measure; where all hit, or none, its interval is that of as many patients."""
@@ -129,8 +133,9 @@ class ClusteredCounts:
             return Estimate.none(_EMPTY[measure])
         hit, of = _OF[measure]
         patients = self._patients(of)
-        if hits in (0, count) and measure != "f1":
-            return on_patients(hits == count, patients)
+        if hits in (0, count):
+            of_patients = on_patients(hits == count, patients)
+            return _f1(of_patients) if measure == "f1" else of_patients
         if why := too_few(patients, "to resample"):
             return Estimate(hits / count, blank=why)
         return interval(hits / count, quotients(self.drawn @ hit, self.drawn @ of))
@@ -150,6 +155,12 @@ class ClusteredCounts:
     def _patients(self, of: tuple[int, int, int, int]) -> Patients:
         """The patients with rows in the cells that a measure is a share of."""
         return np.flatnonzero(self.present[np.array(of) > 0].any(axis=0))
+
+
+def _f1(jaccard: Estimate) -> Estimate:
+    """F1 from the share of true positives among all but the true negatives, J: 2J / (1 + J), as are its bounds."""
+    value, low, high = (None if x is None else 2 * x / (1 + x) for x in (jaccard.value, jaccard.low, jaccard.high))
+    return Estimate(value, low, high, jaccard.method, jaccard.blank)
 
 
 def _predictive(
