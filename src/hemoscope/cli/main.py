@@ -14,10 +14,14 @@ from typing import NoReturn
 import click
 
 from hemoscope.cli.bundles import bundles
+from hemoscope.cli.compare import compare
 from hemoscope.cli.dataset import dataset
 from hemoscope.cli.detect import detect
+from hemoscope.cli.evaluate import evaluate
 from hemoscope.cli.info import info
 from hemoscope.cli.options import Debugging, InOrder, debug_option
+from hemoscope.cli.readers import readers
+from hemoscope.cli.submit import submit
 from hemoscope.cli.train import export, networks, predict, runs, train
 from hemoscope.reasons import HemoscopeError, UsageError
 
@@ -59,6 +63,10 @@ cli.add_command(predict)
 cli.add_command(export)
 cli.add_command(runs)
 cli.add_command(networks)
+cli.add_command(evaluate)
+cli.add_command(compare)
+cli.add_command(readers)
+cli.add_command(submit)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
