@@ -47,8 +47,13 @@ def need_evaluation_packages() -> None:
               help="Choose an operating point of at least this specificity.")  # fmt: skip
 @click.option("--prevalence", "prevalences", metavar="X", type=SHARE, multiple=True, default=(0.03, 0.10),
               show_default=True, help="Give PPV and NPV at this prevalence; may be repeated.")  # fmt: skip
-@click.option("--interval", type=click.Choice(("clopper-pearson", "wilson")), default="clopper-pearson", show_default=True,
-              help="Of proportions of scans, where no patient has two; else patients are resampled.")  # fmt: skip
+@click.option(
+    "--interval",
+    type=click.Choice(("clopper-pearson", "wilson")),
+    default="clopper-pearson",
+    show_default=True,
+    help="Of proportions of scans, where no patient has two; else patients are resampled.",
+)
 @debug_option
 def evaluate(
     predictions: Path | None,
