@@ -36,8 +36,8 @@ def confusions() -> Iterator[Statement]:
 def fitting(row: Row, cases: Cases) -> list[Counts]:
     """All counts of so many positives and negatives whose measures round to what is printed."""
     positives, negatives = cases
-    hits = [tp for tp in range(positives + 1) if _rounds(row, "sensitivity", tp, positives)]
-    alarms = [fp for fp in range(negatives + 1) if _rounds(row, "specificity", negatives - fp, negatives)]
+    hits = _possible(row.get("sensitivity"), positives)
+    alarms = [negatives - tn for tn in _possible(row.get("specificity"), negatives)]
     counts = (Counts(tp, fp, negatives - fp, positives - tp) for tp in hits for fp in alarms)
     return [one for one in counts if all(agrees(cell, _value(one, name)) for name, cell in row.items())]
 
@@ -93,7 +93,8 @@ def _statement(what: Mapping[str, Any], row: Row, possible: Sequence[Cases], why
     cell = next(iter(row.values()))
     fits = [counts for cases in possible for counts in fitting(row, cases)]
     places = [str(what["system"]), str(what["finding"]), f"{what['level']}s"]
-    places += [f"threshold {what['threshold']}"] if "threshold" in what else []
+    if "threshold" in papers()[cell.paper].table(cell.table).keys:
+        places.append(f"threshold {what['threshold']}")
     positives = " or ".join(str(cases[0]) for cases in possible) if len(possible) < 3 else "the printed share"
     says = f"{', '.join(places)}: from one count of {positives} positives among {sum(possible[0])}{why}"
     printed = ", ".join(f"{measure} {one.text.split(' ')[0]}" for measure, one in row.items())
@@ -133,6 +134,13 @@ def _counted(paper: Paper, table: str, of: Mapping[str, Any], **more: str) -> Ca
     return int(positives), int(total - positives)
 
 
-def _rounds(row: Row, measure: str, hits: int, count: int) -> bool:
-    """Whether hits of a count round to what is printed of a measure; where nothing is printed, anything does."""
-    return measure not in row or (count > 0 and agrees(row[measure], hits / count))
+def _possible(cell: Printed | None, count: int) -> list[int]:
+    """How many of a count may have hit, by the printed share of hits; any number where nothing is printed."""
+    if cell is None:
+        return list(range(count + 1))
+    if not count:
+        return []
+    nearest = round((cell.value or 0) / cell.scale * count)
+    reach = math.ceil(cell.half_unit / cell.scale * count) + 1
+    near = range(max(0, nearest - reach), min(count, nearest + reach) + 1)
+    return [hits for hits in near if agrees(cell, hits / count)]

@@ -75,7 +75,9 @@ def _efficientclass() -> Iterator[Statement]:
     )
     yield follows(paper.find("Table 2", system="Aidoc [22]", measure="accuracy"), right, "Aidoc: scans it got right")
     yield follows(
-        paper.find("Section 5", what="Aidoc's patients"), paper.number("Section 3", what="scans"), "as in section 3"
+        paper.find("Section 5", what="Aidoc's patients"),
+        paper.number("Section 3", what="scans"),
+        "scans that Aidoc read, as in section 3",
     )
 
 

@@ -51,7 +51,7 @@ class Sample:
         if threshold is None:
             raise ValueError(f"{measure} is of calls: it needs a threshold")
         if measure == "auc_of_calls":
-            return replace_scores(part, threshold).auc()
+            return _calls_as_scores(part, threshold).auc()
         if measure not in MEASURES:
             raise ValueError(f"there is no measure {measure}")
         return self._counts(FINDING_NAMES.index(finding), threshold).estimate(measure)
@@ -84,7 +84,7 @@ class Sample:
         return "no case is both labelled and scored"
 
 
-def replace_scores(part: Measured, threshold: float) -> Measured:
+def _calls_as_scores(part: Measured, threshold: float) -> Measured:
     """Calls at a threshold in the place of scores: the area is then the mean of sensitivity and specificity."""
     return replace(part, scores=(part.scores >= threshold).astype(np.float64))
 
