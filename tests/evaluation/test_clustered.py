@@ -159,3 +159,26 @@ def test_no_cases_give_a_blank():
     assert clustered_mean(np.zeros(0), none, draws).blank == "no cases"
     assert clustered_proportion(np.zeros(0, bool), none, draws).blank == "no cases"
     assert mean_difference(np.zeros(0), np.zeros(0), none, draws).estimate.blank == "no cases"
+
+
+@pytest.mark.slow
+def test_interval_covers_the_truth_where_slices_of_a_patient_are_alike():
+    random = np.random.default_rng(2)
+    patients = np.repeat(np.arange(40), 10)
+
+    def world(count):
+        """Labels and scores of slices, 10 a patient, that patients share a part of."""
+        ill, shown = (np.repeat(random.normal(size=count), 10) for _ in range(2))
+        labels = (ill + random.normal(size=count * 10) > 1).astype(int)
+        return labels, 0.8 * shown + 1.5 * labels + random.normal(size=count * 10)
+
+    truth = roc_auc_score(*world(40_000))
+    draws = Draws.of(patients, count=400)
+    clustered, independent = 0, 0
+    for _ in range(200):
+        labels, scores = world(40)
+        found, naive = auc_clustered(labels, scores, draws.codes, draws), auc_delong(labels, scores)
+        clustered += found.low <= truth <= found.high
+        independent += naive.low <= truth <= naive.high
+    assert 180 <= clustered <= 198  # percentiles of 40 patients are a little short of 95%
+    assert independent < 174  # what taking slices as independent would claim
