@@ -68,11 +68,13 @@ def mistakes_table(cases: Cases, mistakes: tuple[Mistakes, ...]) -> Table:
          float(cases.probabilities[row, one.finding]), one.threshold, in_words(cases.labels[row]))
         for one in mistakes for row in one.rows
     ]  # fmt: skip
-    counts = [f"{FINDINGS[one.finding].name}: {one.sentence(cases.level)}." for one in mistakes]
+    counts = "; ".join(f"{FINDINGS[one.finding].name} {one.sentence(cases.level)}" for one in mistakes)
     columns = ("Finding", "Mistake", cases.level.capitalize(), "Patient", "Probability", "Threshold", "Labels")
     note = "The mistakes farthest from the threshold, one a patient and finding."
     title = f"The worst mistakes on {cases.level}s"
-    return Table(f"failures_{cases.level}s", title, columns, tuple(rows), (note, *counts))
+    return Table(
+        f"failures_{cases.level}s", title, columns, tuple(rows), (note, *((f"In all: {counts}.",) if counts else ()))
+    )
 
 
 def _one_a_patient(rows: NDArray[np.intp], patients: NDArray[Any]) -> list[int]:

@@ -56,7 +56,10 @@ def precision_recall(systems: Systems, draws: Draws, areas: Areas) -> Figure:
         axes.axhline(float(one.labels.mean()), **REFERENCE)
         curve = precision_recall_curve(one.labels, one.scores)
         assert curve is not None  # a curve has both classes
-        recalls, precisions = _thinned(curve.recalls, curve.precisions)
+        # From recall 0 on, as the average precision counts the area
+        recalls, precisions = (np.insert(values, 0, first) for values, first in
+                               ((curve.recalls, 0), (curve.precisions, curve.precisions[0])))  # fmt: skip
+        recalls, precisions = _thinned(recalls, precisions)
         (line,) = axes.step(recalls, precisions, where="pre", **one.look, zorder=3)
         return line, f"AP {_short(areas[one.system][one.finding])}"
 
@@ -80,7 +83,7 @@ def reliability(systems: Systems, draws: Draws) -> Figure:
         if known:
             axes.vlines(*zip(*known, strict=True), color=one.look["color"], alpha=0.45, linewidth=1.4, zorder=2)
         errors = brier(*given), expected_calibration_error(*given)
-        return line, "Brier {}, ECE {}".format(*(_short(error) for error in errors))
+        return line, "Brier {}\nECE {}".format(*(_short(error) for error in errors))
 
     return panels(systems, draws, draw, ("Mean probability given", "Share with the finding"), "upper left")
 
