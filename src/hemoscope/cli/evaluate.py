@@ -54,6 +54,11 @@ def need_evaluation_packages() -> None:
     show_default=True,
     help="Of proportions of scans, where no patient has two; else patients are resampled.",
 )
+@click.option("--protocol", metavar="NAME", default="default", show_default=True, help="Print the tables of a paper "
+              "too, in its own layout: burduja2020, efficientclass2021, wong2019, ye2019 or patel2019.")  # fmt: skip
+@click.option("--store", metavar="DIR", type=FILE, help="The slice store to show the worst mistakes from; without it "
+              "they are read from the files of the Manifest, where these are there.")  # fmt: skip
+@click.option("--bundle", metavar="NAME|DIR", help="Lay the heat maps of this bundle over the worst mistakes.")
 @debug_option
 def evaluate(
     predictions: Path | None,
@@ -66,26 +71,32 @@ def evaluate(
     specificity: float,
     prevalences: tuple[float, ...],
     interval: str,
+    protocol: str,
+    store: Path | None,
+    bundle: str | None,
 ) -> None:
     """Measure what any system predicts of slices and scans against the labels of a Manifest.
 
-    DIR/tables has each table as CSV, Markdown and LaTeX; all intervals are 95%. Slices that are not in the Manifest, or
-    have no prediction, are counted there in the flow of cases.
+    DIR/report.html is the evaluation as a reviewer reads it, DIR/tables has each table as CSV, Markdown and LaTeX. All
+    intervals are 95%. Slices that are not in the Manifest, or have no prediction, are counted in the flow of cases.
     """
     need_evaluation_packages()
     from hemoscope.evaluation.evaluate import evaluate as find_cases
     from hemoscope.evaluation.evaluate import tables_of
+    from hemoscope.evaluation.html_report import pictures_of, write_report
     from hemoscope.evaluation.output_folder import OutputFolder
     from hemoscope.evaluation.outputs import write
     from hemoscope.evaluation.question import Question
 
     question = Question(
-        manifest, predictions, scans, splits, validation, sensitivity, specificity, prevalences, interval
+        manifest, predictions, scans, splits, validation, sensitivity, specificity, prevalences, interval, protocol
     )
     folder = OutputFolder(out)
     evaluation = find_cases(question)
+    pictures = pictures_of(evaluation.manifest, store, bundle)
     tables = tables_of(evaluation)
     write(evaluation, tables, folder)
+    write_report(evaluation, tables, folder, pictures)
     folder.finish()
     _print(evaluation, tables, out)
 
@@ -93,6 +104,7 @@ def evaluate(
 def _print(evaluation: Evaluation, tables: Sequence[Table], out: Path) -> None:
     """The flow of cases as sentences, the areas of each level, and where the rest is."""
     from hemoscope.cli.screen import console, plain_table, say
+    from hemoscope.evaluation.html_report import FAILURES, REPORT
     from hemoscope.evaluation.table_files import text_of
 
     screen = console()
@@ -105,8 +117,7 @@ def _print(evaluation: Evaluation, tables: Sequence[Table], out: Path) -> None:
             for row in table.rows:
                 shown.add_row(*(text_of(row[place]) for place in places))
             screen.print(shown)
-    if evaluation.scans is not None:
-        say(screen, f"Scans are scored by: {evaluation.scan_score}.")
     if not evaluation.question.validation:
-        say(screen, "Operating points are fixed: --validation names a split to choose others on.")
-    say(screen, f"{len(tables)} tables are in {out / 'tables'} as CSV, Markdown and LaTeX.")
+        say(screen, "Operating points are fixed; --validation names a split to choose others on.")
+    files = f"{out / REPORT} has everything, {out / FAILURES} the worst mistakes"
+    say(screen, f"{files}, {out / 'tables'} the tables as CSV, Markdown and LaTeX.")

@@ -15,6 +15,8 @@ from hemoscope.evaluation.flow import Step, evaluated_steps, flow_table
 from hemoscope.evaluation.measures import at_points, at_prevalences, discrimination
 from hemoscope.evaluation.operating_points import FIXED, OperatingPoint, chosen_points
 from hemoscope.evaluation.predictions import Predictions
+from hemoscope.evaluation.protocols import default
+from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.question import INTERVALS, Question
 from hemoscope.evaluation.rule_table import OWN, compare_rules
 from hemoscope.evaluation.scan_rules import RULES
@@ -138,13 +140,13 @@ def refuse_shared_patients(cases: Cases, validation: Cases, manifest: Manifest) 
 
 
 def tables_of(evaluation: Evaluation) -> list[Table]:
-    """The tables that every evaluation has: the flow, measures of slices and of scans, ways to scans, subgroups."""
+    """The flow, measures of slices and of scans with subgroups, ways to scans, and the tables of a paper."""
     tables = [flow_table(evaluation.steps)]
     for part in evaluation.parts:
         tables += measure_tables(part, evaluation.question)
     if evaluation.rules:
         tables.append(rule_table(evaluation))
-    return tables
+    return [*tables, *paper_tables(evaluation)]
 
 
 def measure_tables(part: Part, question: Question) -> Sequence[Table]:
@@ -165,3 +167,12 @@ def rule_table(evaluation: Evaluation) -> Table:
     cases = {rule: part.cases for rule, part in evaluation.rules.items()}
     validation = {rule: part.validation for rule, part in evaluation.rules.items() if part.validation is not None}
     return compare_rules(cases, validation, INTERVALS[evaluation.question.interval])
+
+
+def paper_tables(evaluation: Evaluation) -> list[Table]:
+    """The tables of the paper that the protocol follows; those of the default protocol are part of every evaluation."""
+    protocol = PROTOCOLS[evaluation.question.protocol]
+    if protocol is default.PROTOCOL:
+        return []
+    slices, scans = (None if part is None else part.cases for part in (evaluation.slices, evaluation.scans))
+    return protocol.tables(slices, scans, None if evaluation.scans is None else evaluation.scans.validation)

@@ -53,11 +53,13 @@ def evaluated_steps(cases: Cases) -> list[Step]:
         return [str(name) for name in cases.names[rows]]
 
     blank = np.flatnonzero(np.isnan(cases.probabilities).all(axis=1))
+    nobodys = np.flatnonzero(cases.patients == cases.scans)  # they have the name of their scan instead
     unlabelled = np.flatnonzero((cases.labels == UNKNOWN).all(axis=1))
     return [
         Step(cases.level, "evaluated", f"{cases.level}s of {len(np.unique(cases.patients)):,} patients", len(cases)),
         *some(cases.level, "of these", "without any probability", blank, named),
         *some(cases.level, "of these", "without any known label", unlabelled, named),
+        *some(cases.level, "of these", "of unknown patients: each scan counts as a patient", nobodys, named),
     ]
 
 

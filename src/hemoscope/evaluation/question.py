@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.proportions import clopper_pearson, wilson
+from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.reasons import UsageError
 
 # Of proportions of independent scans; where cases are not independent, patients are resampled
@@ -21,7 +22,7 @@ class Question:
     slices, scans: CSV files of one system. splits: those evaluated, all where none is named. validation: splits that
     operating points are chosen on, which are not evaluated; without them only fixed ones are used. sensitivity,
     specificity: what the chosen points have at least on the validation splits. prevalences: at which predictive values
-    are given. interval: of INTERVALS.
+    are given. interval: of INTERVALS. protocol: of PROTOCOLS, whose tables are added.
     """
 
     manifest: Path
@@ -33,6 +34,7 @@ class Question:
     specificity: float = 0.90
     prevalences: tuple[float, ...] = (0.03, 0.10)
     interval: str = "clopper-pearson"
+    protocol: str = "default"
 
     def __post_init__(self) -> None:
         if self.slices is None and self.scans is None:
@@ -47,3 +49,5 @@ class Question:
                 )
         if self.interval not in INTERVALS:
             raise UsageError(f"There is no interval '{self.interval}'; there are {', '.join(INTERVALS)}.")
+        if self.protocol not in PROTOCOLS:
+            raise UsageError(f"There is no protocol '{self.protocol}'; there are {', '.join(PROTOCOLS)}.")

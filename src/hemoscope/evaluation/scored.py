@@ -45,7 +45,7 @@ class Scored:
         numbers, scans = np.unique(self.truth.targets.scan_of[self.rows[of_scan]], return_inverse=True)
         rows = self.truth.targets.first_rows[numbers]
         order = np.argsort(rows)
-        steps = (Step("scan", "in", f"scans of these slices, scored by their {name}", len(rows)),)
+        steps = (Step("scan", "in", f"scans of these slices, each scored by the {name} of its slices", len(rows)),)
         return Scored("scan", self.truth, rows[order], rule(self.probabilities[of_scan], scans)[order], steps)
 
     def cases(self, splits: Sequence[str], but: Sequence[str] = ()) -> Cases:
