@@ -57,11 +57,14 @@ class Ranking:
     def average_precision(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average precisions (draws,) for weights (patients, draws), NaN where a class has no weight."""
         positives, below = self._steps(weights)
-        hits = positives[::-1].cumsum(axis=0)[::-1]  # true positives at a threshold of each score
-        called = hits + (below[-1] - below[:-1])
-        precisions = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-        total = np.where(below[-1] > 0, hits[0], 0)
-        return quotients(np.einsum("kd,kd->d", positives, precisions), total)
+        total = positives.sum(axis=0)
+        hits = np.cumsum(positives, axis=0)  # from here on in place: these are the largest arrays
+        np.subtract(positives, hits, out=hits)
+        hits += total  # true positives at a threshold of each score
+        called = below[-1] - below[:-1]
+        called += hits
+        precisions = np.divide(hits, called, out=hits, where=called > 0)  # no hits where none are called
+        return quotients(np.einsum("kd,kd->d", positives, precisions), np.where(below[-1] > 0, total, 0))
 
     def _steps(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weight of the positives at each score (K, draws), and of the negatives below it and in all (K + 1, draws)."""
