@@ -17,6 +17,7 @@ from sklearn.metrics import brier_score_loss
 from hemoscope.evaluation.bootstrap import Draws
 from hemoscope.evaluation.calibration import calibration_of, calibration_table, reliability_table
 from hemoscope.evaluation.cases import Cases
+from hemoscope.evaluation.clustered import clustered_proportion
 from hemoscope.evaluation.reliability import brier, expected_calibration_error, reliability_bins
 from hemoscope.evaluation.table_files import csv_of
 from hemoscope.findings import FINDING_NAMES
@@ -135,3 +136,11 @@ def test_tables(cases: Cases, draws: Draws) -> None:
     points = reliability_table(part.level, calibrated)
     assert {row[0] for row in points.rows} == {"IPH", "IVH", "SAH", "SDH", "ICH"}
     assert sum(row[1] for row in points.rows if row[0] == "ICH") == known  # type: ignore[misc]
+
+
+def test_the_interval_of_a_bin_is_that_of_its_cases_alone(cases: Cases, draws: Draws) -> None:
+    rows = cases.measured(5)
+    labels, probabilities, patients = cases.labels[rows, 5], cases.probabilities[rows, 5], draws.codes[rows]
+    for one in reliability_bins(labels, probabilities, patients, draws):
+        own = (probabilities >= one.low) & (probabilities <= one.high)
+        assert clustered_proportion(labels[own] == 1, patients[own], draws) == one.observed

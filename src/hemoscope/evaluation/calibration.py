@@ -69,10 +69,10 @@ def calibration_table(level: str, calibrated: Sequence[Calibrated]) -> Table:
         ("finding", f"{level}s", "prevalence", "mean probability", "Brier score", "calibration error", "slope",
          "intercept"),
         tuple(rows),
-        ("Calibration error: the expected one, over ten bins of as many cases each. Chance alone makes it larger than 0; "
-         "its interval allows for that, and may lie below it.",
-         "Slope and intercept: of the logistic regression of labels on the logit of the probability; 1 and 0 are right, "
-         "a slope below 1 means that probabilities are too extreme.",
+        ("Calibration error: the expected one, over ten bins of as many cases each. Chance alone makes it larger than "
+         "0; its interval allows for that, and may lie below it.",
+         "Slope and intercept: of the logistic regression of labels on the logit of the probability; 1 and 0 are "
+         "right. A slope below 1 means that probabilities are too extreme.",
          *([f"{taken}: {', '.join(clipped)}."] if clipped else ())),
     )  # fmt: skip
 

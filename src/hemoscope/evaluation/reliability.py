@@ -7,12 +7,13 @@ equal width one would hold most cases and the others a handful.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.evaluation.bootstrap import Draws, Patients, interval, quotients, too_few
-from hemoscope.evaluation.clustered import clustered_mean, clustered_proportion
+from hemoscope.evaluation.clustered import clustered_mean, on_patients
 from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.roc import Labels, Scores, check
 
@@ -40,14 +41,31 @@ def reliability_bins(
     Equal probabilities share a bin, as scikit-learn's `calibration_curve(strategy="quantile")` has it.
     """
     check(labels, probabilities)
+    if not len(labels):
+        return ()
     numbers = _bin_of(probabilities, count)
+    hits = labels == 1
+    shape = (patients, numbers, len(draws.names), count)
+    drawn = _drawn(np.hstack([_sums(hits, *shape), _sums(np.ones(len(hits)), *shape)]), draws)  # (draws, 2 * bins)
     found = []
     for number in np.unique(numbers):
         own = numbers == number
-        observed = clustered_proportion(labels[own] == 1, patients[own], draws)
+        observed = _observed(hits[own], patients[own], drawn[:, number], drawn[:, count + number])
         inside = probabilities[own]
         found.append(Bin(float(inside.mean()), observed, len(inside), float(inside.min()), float(inside.max())))
     return tuple(found)
+
+
+def _observed(
+    hits: NDArray[np.bool_], patients: Patients, drawn: NDArray[np.float64], drawn_cases: NDArray[np.float64]
+) -> Estimate:
+    """The share of hits of one bin; drawn: how many there are in each draw."""
+    if hits.all() or not hits.any():
+        return on_patients(bool(hits.all()), patients)
+    value = float(hits.mean())
+    if why := too_few(patients, "there"):
+        return Estimate(value, blank=why)
+    return interval(value, quotients(drawn, drawn_cases))
 
 
 def brier(labels: Labels, probabilities: Scores, patients: Patients, draws: Draws) -> Estimate:
@@ -72,20 +90,25 @@ def expected_calibration_error(
     value = float(np.abs(np.bincount(numbers, differences)).sum() / len(labels))
     if why := too_few(patients, "there"):
         return Estimate(value, blank=why)
-    mirrored = np.maximum(0, 2 * value - _drawn_errors(differences, numbers, count, patients, draws))
-    return interval(value, mirrored, BASIC)
-
-
-def _drawn_errors(
-    differences: NDArray[np.float64], numbers: NDArray[np.intp], count: int, patients: Patients, draws: Draws
-) -> NDArray[np.float64]:
-    """The error in each draw (draws,), with the bins of all cases."""
-    slots = patients * count + numbers
-    sums = np.bincount(slots, differences, len(draws.names) * count).reshape(-1, count)  # (patients, bins)
+    sums = _sums(differences, patients, numbers, len(draws.names), count)
     cases = np.bincount(patients, minlength=len(draws.names))
-    of_patient = np.column_stack([sums, cases])
-    drawn = draws.map(lambda weights: weights.T @ of_patient)
-    return quotients(np.abs(drawn[:, :count]).sum(axis=1), drawn[:, count])
+    drawn = _drawn(np.column_stack([sums, cases]), draws)  # (draws, bins + 1)
+    errors = quotients(np.abs(drawn[:, :count]).sum(axis=1), drawn[:, count])
+    return interval(value, np.maximum(0, 2 * value - errors), BASIC)
+
+
+def _sums(
+    values: NDArray[Any], patients: Patients, numbers: NDArray[np.intp], patient_count: int, bin_count: int
+) -> NDArray[np.float64]:
+    """Sums (patients, bins) of values whose patients and bins are given, all (N,)."""
+    slots = patients * bin_count + numbers
+    sums = np.bincount(slots, values, patient_count * bin_count)
+    return np.asarray(sums, np.float64).reshape(patient_count, bin_count)
+
+
+def _drawn(of_patient: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
+    """Sums (draws, K) of what each patient has (patients, K)."""
+    return draws.map(lambda weights: weights.T @ of_patient)
 
 
 def _bin_of(probabilities: Scores, count: int) -> NDArray[np.intp]:
