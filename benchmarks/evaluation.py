@@ -1,29 +1,29 @@
 """Claim: a million slices of six findings are evaluated in seconds, and 2,000 clustered draws of six AUCs in a minute.
 
 Labels and scores are made up: 20,000 patients, the share of positives of RSNA 2019, and patients that differ in how
-their slices look. The measures are AUC with DeLong's interval, average precision, challenge metric, and sensitivity and
-specificity with exact intervals at three thresholds; the draws are those of patients with all of their slices. Compared
-with the plain loop over scikit-learn, of which only a few draws are timed: its seconds are those of one draw times
-their number.
+their slices look. The measures are AUC with DeLong's interval, the challenge metric, and at three thresholds
+sensitivity, specificity, predictive values (also at two stated prevalences), accuracy and F1 with intervals from 2,000
+draws of patients; then AUC with an interval from such draws. Compared with scikit-learn, first without any interval,
+then in the plain loop over draws, of which only a few are timed: its seconds are those of one draw times their number.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from measure import in_turn, report
-from sklearn.metrics import average_precision_score, log_loss, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
 from hemoscope.evaluation.bootstrap import DRAWS, Draws
-from hemoscope.evaluation.challenge import WEIGHTS, challenge_loss
+from hemoscope.evaluation.challenge import WEIGHTS, challenge_loss_clustered
 from hemoscope.evaluation.clustered import auc_clustered
-from hemoscope.evaluation.confusion import Counts
+from hemoscope.evaluation.confusion import MEASURES, ClusteredCounts
 from hemoscope.evaluation.delong import auc_delong
-from hemoscope.evaluation.roc import average_precision
 from hemoscope.findings import FINDING_NAMES
 
 SLICES, PATIENTS = 1_000_000, 20_000
 POSITIVE = (0.0042, 0.048, 0.035, 0.047, 0.063)  # of the five subtypes
 THRESHOLDS = (0.5, 0.7, 0.9)
+PREVALENCES = (0.03, 0.10)
 MEASURES_SECONDS, DRAWS_SECONDS = 10.0, 60.0
 PLAIN_DRAWS = 2
 REPEATS = 2
@@ -38,26 +38,32 @@ FINDINGS = range(len(FINDING_NAMES))
 
 
 def measures() -> None:
-    """Every measure with its interval."""
+    """Every measure with its interval; those of calls resample patients."""
+    made = Draws.of(patients)
     for finding in FINDINGS:
         auc_delong(labels[:, finding], scores[:, finding])
-        average_precision(labels[:, finding], scores[:, finding])
         for threshold in THRESHOLDS:
-            counts = Counts.of(labels[:, finding], scores[:, finding] >= threshold)
-            counts.estimate("sensitivity")
-            counts.estimate("specificity")
-    challenge_loss(labels, scores)
+            calls = ClusteredCounts.of(labels[:, finding], scores[:, finding] >= threshold, made.codes, made)
+            for measure in MEASURES:
+                calls.estimate(measure)
+            for prevalence in PREVALENCES:
+                calls.at_prevalence("ppv", prevalence)
+                calls.at_prevalence("npv", prevalence)
+    challenge_loss_clustered(labels, scores, made.codes, made)
 
 
 def plain_measures() -> None:
     """The same without an interval."""
     for finding in FINDINGS:
-        roc_auc_score(labels[:, finding], scores[:, finding])
-        average_precision_score(labels[:, finding], scores[:, finding])
+        truth = labels[:, finding]
+        roc_auc_score(truth, scores[:, finding])
         for threshold in THRESHOLDS:
             calls = scores[:, finding] >= threshold
-            recall_score(labels[:, finding], calls)
-            recall_score(labels[:, finding], calls, pos_label=0)
+            accuracy_score(truth, calls)
+            f1_score(truth, calls)
+            for label in (1, 0):
+                recall_score(truth, calls, pos_label=label)
+                precision_score(truth, calls, pos_label=label, zero_division=0)
     np.average([log_loss(labels[:, finding], scores[:, finding]) for finding in FINDINGS], weights=WEIGHTS)
 
 

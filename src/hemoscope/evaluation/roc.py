@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of one finding, and the areas under them."""
+"""ROC and precision-recall curves of one finding."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn import metrics
-
-from hemoscope.evaluation.estimate import Estimate
 
 Labels = NDArray[np.integer[Any]] | NDArray[np.bool_]
 Scores = NDArray[np.floating[Any]]
@@ -74,22 +71,3 @@ def precision_recall_curve(labels: Labels, scores: Scores) -> PrecisionRecallCur
     precisions, recalls, thresholds = metrics.precision_recall_curve(labels, scores)
     # scikit-learn goes from lax to strict and ends with a point (0, 1) that no threshold gives
     return PrecisionRecallCurve(recalls[-2::-1], precisions[-2::-1], thresholds[::-1])
-
-
-def auc(labels: Labels, scores: Scores) -> Estimate:
-    """Area under the ROC curve without an interval: the share of pairs in the right order, ties half (Mann-Whitney)."""
-    check(labels, scores)
-    if why := missing_class(labels):
-        return Estimate.none(why)
-    positive = labels == 1
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    ranks = float(rankdata(scores)[positive].sum())
-    return Estimate((ranks - positives * (positives + 1) / 2) / (positives * negatives))
-
-
-def average_precision(labels: Labels, scores: Scores) -> Estimate:
-    """Area under the precision-recall curve without interpolation, as scikit-learn defines it; no interval."""
-    check(labels, scores)
-    if why := missing_class(labels):
-        return Estimate.none(why)
-    return Estimate(float(metrics.average_precision_score(labels, scores)))
