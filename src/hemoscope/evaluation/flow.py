@@ -52,15 +52,22 @@ def evaluated_steps(cases: Cases) -> list[Step]:
     def named(rows: NDArray[np.int64]) -> list[str]:
         return [str(name) for name in cases.names[rows]]
 
+    patients = len(np.unique(cases.patients))
+    of = "patient" if patients == 1 else "patients"
     blank = np.flatnonzero(np.isnan(cases.probabilities).all(axis=1))
     nobodys = np.flatnonzero(cases.patients == cases.scans)  # they have the name of their scan instead
     unlabelled = np.flatnonzero((cases.labels == UNKNOWN).all(axis=1))
     return [
-        Step(cases.level, "evaluated", f"{cases.level}s of {len(np.unique(cases.patients)):,} patients", len(cases)),
+        Step(cases.level, "evaluated", f"{units(cases.level, len(cases))} of {patients:,} {of}", len(cases)),
         *some(cases.level, "of these", "without any probability", blank, named),
         *some(cases.level, "of these", "without any known label", unlabelled, named),
         *some(cases.level, "of these", "of unknown patients: each scan counts as a patient", nobodys, named),
     ]
+
+
+def units(level: Level, count: int) -> str:
+    """The word for so many slices or scans."""
+    return level if count == 1 else f"{level}s"
 
 
 def some(

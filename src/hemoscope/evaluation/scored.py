@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.evaluation.cases import Cases, Level
-from hemoscope.evaluation.flow import Step, matching_steps, some
+from hemoscope.evaluation.flow import Step, matching_steps, some, units
 from hemoscope.evaluation.matching import Matches, match_scans, match_slices
 from hemoscope.evaluation.predictions import Predictions
 from hemoscope.evaluation.truth import Truth
@@ -71,11 +71,12 @@ class Scored:
         missing[self.rows] = False
         if self.level == "scan":
             missing &= self.truth.is_first_of_scan
+        rest = np.flatnonzero(missing)
         name = f"the split {' and '.join(splits)}" if splits else "the Manifest"
         return [
             *some(self.level, "set aside", f"not in {name}", elsewhere, self._names),
             *some(self.level, "set aside", "to choose thresholds on", self.rows[kept_apart], self._names),
-            *some(self.level, "not predicted", f"{self.level}s of {name}", np.flatnonzero(missing), self._names),
+            *some(self.level, "not predicted", f"{units(self.level, len(rest))} of {name}", rest, self._names),
         ]
 
     def _names(self, rows: NDArray[np.int64]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -85,8 +86,9 @@ class Targets:
         return [path if count == 1 else None for path, count in zip(paths[self.first_rows], counts, strict=True)]
 
 
-def _texts(column: Any) -> Names:
-    return np.asarray(column.to_pandas(), object)
+def _texts(column: pa.Array | pa.ChunkedArray) -> Names:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(whole.to_numpy(zero_copy_only=False), object)
 
 
 def _each(name_of: Callable[[str], str], names: Sequence[str | None]) -> Names:

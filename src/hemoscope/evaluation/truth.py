@@ -58,7 +58,7 @@ class Truth:
     def patients(self) -> NDArray[Any]:
         """The patient of each row; where it is unknown, a name of the scan's own."""
         known = patients_of(self.manifest)
-        return np.asarray(pc.coalesce(known, self.manifest.scans).to_pandas(), object)
+        return _texts(pc.coalesce(known, self.manifest.scans))
 
     @cached_property
     def is_loose(self) -> NDArray[np.bool_]:
@@ -122,4 +122,4 @@ def _about(part: Manifest, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _texts(column: pa.Array) -> NDArray[Any]:
-    return np.asarray(column.to_pandas(), object)
+    return np.asarray(column.to_numpy(zero_copy_only=False), object)
