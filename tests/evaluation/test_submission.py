@@ -92,10 +92,12 @@ def test_a_blank_probability_is_named(tmp_path, sample):
     table = pd.read_csv(path)
     table.loc[1, "subdural"] = None
     table.to_csv(path, index=False)
-    with pytest.raises(UsageError, match="no probability for ID_d62ec3412_subdural, of 18 rows"):
+    with pytest.raises(UsageError, match="no probability of subdural for ID_d62ec3412, of 3 slices"):
         made(path, sample)
     table.drop(columns="epidural").to_csv(path, index=False)
-    with pytest.raises(UsageError, match="ID_d62ec3412_epidural"):
+    with pytest.raises(
+        UsageError, match="of epidural, subdural for ID_d62ec3412, ID_cb544194b, ID_0fbf6a978, of 3 slices"
+    ):
         made(path, sample)
 
 

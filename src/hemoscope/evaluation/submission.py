@@ -72,10 +72,13 @@ def submission(predictions: Predictions, sample: Sample) -> bytes:
             "score these slices too."
         )
     labels = predictions.probabilities[rows[sample.slices], sample.findings]
-    if blank := np.flatnonzero(np.isnan(labels)).tolist():
+    if np.isnan(labels).any():
+        blank = np.flatnonzero(np.isnan(labels))
+        findings = [FINDING_NAMES[finding] for finding in np.unique(sample.findings[blank])]
+        slices = sample.names[np.unique(sample.slices[blank])].tolist()
         raise UsageError(
-            f"{predictions.file} has no probability for {_some(sample.ids.take(blank).to_pylist())}, of "
-            f"{len(labels):,} rows in {sample.file}: the challenge asks for all of them."
+            f"{predictions.file} has no probability of {', '.join(findings)} for {_some(slices)}, of "
+            f"{len(sample.names):,} slices in {sample.file}: the challenge asks for all, so fill these in."
         )
     buffer = io.BytesIO()
     buffer.write(b"ID,Label\n")  # without the quotes that pyarrow puts around names of columns
