@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from made_cases import NAN, cases_of
 
 from hemoscope.evaluation.failures import mistakes_table, worst_mistakes
-from made_cases import NAN, cases_of
 
 IPH = 1
 HALF = {"intraparenchymal": 0.5}

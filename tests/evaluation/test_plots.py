@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_cases import NAN, cases_of, random_cases
 from sklearn.metrics import roc_auc_score
 
 from hemoscope.datasets.description.plots import image_of
@@ -14,7 +15,6 @@ from hemoscope.evaluation.estimate import Estimate
 from hemoscope.evaluation.measures import Measured
 from hemoscope.evaluation.plots import precision_recall, reliability, roc
 from hemoscope.findings import FINDINGS
-from made_cases import NAN, cases_of, random_cases
 
 COUNT = 20
 

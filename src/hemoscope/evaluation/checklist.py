@@ -47,7 +47,7 @@ def checklist_table(known: Mapping[str, str]) -> Table:
     """The rows as a table. known: answers by their name in `checklist.toml`."""
     rows = tuple(
         (", ".join(item.stard_ai) or None, ", ".join(item.claim) or None, item.asks,
-         " ".join(part and f"{part}." if place else part for place, part in enumerate(item.filled(known)) if part))
+         ". ".join(filter(None, item.filled(known))))
         for item in items()
     )  # fmt: skip
     note = f"{sum(not item.filled(known)[1] for item in items())} of {len(rows)} rows are answered in full."
