@@ -70,8 +70,8 @@ def evaluate(question: Question) -> Evaluation:
     found = {rule: part_of(scored, question) for rule, scored in by_rule.items()}
     rules = {rule: of_rule for rule, of_rule in found.items() if of_rule is not None}
     scan_score = next(iter(rules), "")
-    levels = [scored for scored in (slices, by_rule.get(scan_score)) if scored is not None]
-    steps = tuple(step for scored in levels for step in flow_of(scored, question))
+    levels = [(slices, part), (by_rule.get(scan_score), rules.get(scan_score))]
+    steps = tuple(step for scored, of in levels if scored is not None for step in flow_of(scored, of, question))
     evaluation = Evaluation(question, truth.manifest, part, rules.get(scan_score), scan_score, rules, steps)
     check_cases(evaluation)
     return evaluation
@@ -101,10 +101,10 @@ def score(question: Question, truth: Truth) -> tuple[Scored | None, dict[str, Sc
     return slices, by_rule
 
 
-def flow_of(scored: Scored, question: Question) -> list[Step]:
+def flow_of(scored: Scored, part: Part | None, question: Question) -> list[Step]:
     """From the rows of the predictions to the cases that are evaluated."""
-    cases = scored.cases(question.splits, question.validation)
-    return [*scored.steps, *scored.selection_steps(question.splits, question.validation), *evaluated_steps(cases)]
+    evaluated = [] if part is None else evaluated_steps(part.cases)
+    return [*scored.steps, *scored.selection_steps(question.splits, question.validation), *evaluated]
 
 
 def part_of(scored: Scored, question: Question) -> Part | None:

@@ -82,12 +82,15 @@ def _look_up(names: NDArray[Any], wanted: NDArray[Any], rows: Rows | None = None
 
     None is the name of nothing.
     """
-    table = pd.DataFrame({"name": names, "row": np.arange(len(names)) if rows is None else rows})
-    table = table[table["name"].notna()].drop_duplicates()
-    of_several = table["name"].duplicated(keep=False)
-    table = table.assign(row=table["row"].mask(of_several, SEVERAL)).drop_duplicates()
-    found = np.append(table["row"].to_numpy(np.int64), NOT_THERE)
-    return np.asarray(found[pd.Index(table["name"]).get_indexer(pd.Index(wanted))])
+    rows = np.arange(len(names)) if rows is None else rows
+    codes = pd.factorize(np.concatenate([names, wanted]))[0]  # -1 of None
+    ours, theirs = codes[: len(names)], codes[len(names) :]
+    named = ours >= 0
+    ours, rows = ours[named], rows[named]
+    found = np.full(codes.max(initial=-1) + 2, NOT_THERE, np.int64)  # the last of None
+    found[ours] = rows
+    found[ours[found[ours] != rows]] = SEVERAL
+    return np.asarray(found[theirs])
 
 
 def _scans_called(wanted: Names, targets: Targets) -> tuple[Rows, dict[str, int]]:

@@ -29,12 +29,12 @@ class Targets:
     @cached_property
     def keys(self) -> Names:
         """`dataset/path#frame` of each row."""
-        return _texts(self.manifest.keys)
+        return texts(self.manifest.keys)
 
     @cached_property
     def uids(self) -> Names:
         """The SOP instance UID of each row."""
-        return _texts(self.manifest.table["sop_instance_uid"])
+        return texts(self.manifest.table["sop_instance_uid"])
 
     @cached_property
     def hashed_uids(self) -> Names:
@@ -44,7 +44,7 @@ class Targets:
     @cached_property
     def files(self) -> Names:
         """The path of each row whose file holds one slice."""
-        files = pd.DataFrame({"dataset": _texts(self.manifest.table["dataset"]), "path": self._paths})
+        files = pd.DataFrame({"dataset": texts(self.manifest.table["dataset"]), "path": self._paths})
         in_volume = files.duplicated(keep=False)
         return np.asarray(files["path"].mask(in_volume, None), object)
 
@@ -68,16 +68,16 @@ class Targets:
         """The ways to call a scan, the surest first: (way, the name of each scan)."""
         scans = self.manifest.table.select(["series", "study"]).take(self.first_rows)
         return (
-            ("name of the scan in the Manifest", lambda: _texts(self.manifest.scans)[self.first_rows]),
-            ("series", lambda: _texts(scans["series"])),
+            ("name of the scan in the Manifest", lambda: texts(self.manifest.scans)[self.first_rows]),
+            ("series", lambda: texts(scans["series"])),
             ("hashed series", lambda: _each(hashed_name, scans["series"].to_pylist())),
             ("file of the volume", lambda: _each(safe_name, self._volumes())),
-            ("study", lambda: _texts(scans["study"])),
+            ("study", lambda: texts(scans["study"])),
         )
 
     @cached_property
     def _paths(self) -> Names:
-        return _texts(self.manifest.table["path"])
+        return texts(self.manifest.table["path"])
 
     def _volumes(self) -> list[str | None]:
         """The file of each scan that is kept in one."""
@@ -86,7 +86,8 @@ class Targets:
         return [path if count == 1 else None for path, count in zip(paths[self.first_rows], counts, strict=True)]
 
 
-def _texts(column: pa.Array | pa.ChunkedArray) -> Names:
+def texts(column: pa.Array | pa.ChunkedArray) -> Names:
+    """Strings as objects, None where null."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(whole.to_numpy(zero_copy_only=False), object)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.patients import patients_of
 from hemoscope.evaluation.cases import UNKNOWN, Cases, Level
-from hemoscope.evaluation.targets import Targets
+from hemoscope.evaluation.targets import Targets, texts
 
 OF_PATIENTS = ("age", "sex")
 OF_SCANS = ("dataset", "study", "series", "scanner", "thickness_mm", *OF_PATIENTS)
@@ -58,7 +58,7 @@ class Truth:
     def patients(self) -> NDArray[Any]:
         """The patient of each row; where it is unknown, a name of the scan's own."""
         known = patients_of(self.manifest)
-        return _texts(pc.coalesce(known, self.manifest.scans))
+        return texts(pc.coalesce(known, self.manifest.scans))
 
     @cached_property
     def is_loose(self) -> NDArray[np.bool_]:
@@ -90,16 +90,14 @@ class Truth:
 
     def names(self, rows: Rows, level: Level) -> list[str]:
         """What to call the slices, or the scans, of these rows."""
-        part = self.manifest.take(rows)
-        names = pc.coalesce(part.keys, part.table["sop_instance_uid"], part.scans) if level == "slice" else part.scans
-        return [str(name) for name in names.to_pylist()]
+        return [str(name) for name in _names(self._part(rows), level)]
 
     def slices(self, rows: Rows, probabilities: NDArray[np.float64]) -> Cases:
         """Cases of these rows; probabilities (N, 6)."""
-        part = self.manifest.take(rows)
-        names = np.array(self.names(rows, "slice"), object)
+        part = self._part(rows)
         about = _about(part, (*OF_SCANS, *OF_SLICES)).assign(key=part.keys.to_pandas())
-        return Cases("slice", names, self.patients[rows], _texts(part.scans), part.labels, probabilities, about)
+        names, scans = _names(part, "slice"), texts(part.scans)
+        return Cases("slice", names, self.patients[rows], scans, part.labels, probabilities, about)
 
     def scans(self, rows: Rows, probabilities: NDArray[np.float64]) -> Cases:
         """Cases of the scans that these rows, one a scan, are of; probabilities (N, 6).
@@ -107,19 +105,24 @@ class Truth:
         Labels are those of the scan in the Manifest, which collections derive from the slices where they can: one that
         is unknown there is of a scan whose slices are not all known, and is 1 where one of them is positive, never 0.
         """
-        part = self.manifest.take(rows)
+        part = self._part(rows)
         scans = self.targets.scan_of
         positive = np.stack([np.bincount(scans, column == 1) > 0 for column in self.manifest.labels.T], axis=1)
         own = part.scan_labels
         labels = np.where((own == UNKNOWN) & positive[scans[rows]], 1, own).astype(np.int8)
         about = _about(part, OF_SCANS).assign(slices=np.bincount(scans)[scans[rows]])
-        names = _texts(part.scans)
+        names = _names(part, "scan")
         return Cases("scan", names, self.patients[rows], names, labels, probabilities, about)
+
+    def _part(self, rows: Rows) -> Manifest:
+        """These rows of the Manifest; all of them need no copy."""
+        return self.manifest if np.array_equal(rows, np.arange(len(self.manifest))) else self.manifest.take(rows)
+
+
+def _names(part: Manifest, level: Level) -> NDArray[Any]:
+    keys = pc.coalesce(part.keys, part.table["sop_instance_uid"], part.scans) if level == "slice" else part.scans
+    return texts(keys)
 
 
 def _about(part: Manifest, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({name: part.table[name].to_pandas() for name in columns})
-
-
-def _texts(column: pa.Array) -> NDArray[Any]:
-    return np.asarray(column.to_numpy(zero_copy_only=False), object)
