@@ -37,7 +37,7 @@ def disputed_labels(study: ReaderStudy, truth: Labels) -> Table:
         "Labels that all readers contradict",
         ("finding", "scan", "truth", "readers", "who read it", *model),
         tuple(rows),
-        (f"{len(rows):,} of {int((truth != UNKNOWN).sum()):,} known labels: they may be wrong, and are worth a look.",),
+        (f"{len(rows):,} of {int((truth != UNKNOWN).sum()):,} known labels. Such a label may be wrong: look again.",),
     )
 
 
