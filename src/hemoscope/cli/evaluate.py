@@ -117,6 +117,9 @@ def _print(evaluation: Evaluation, tables: Sequence[Table], out: Path) -> None:
             for row in table.rows:
                 shown.add_row(*(text_of(row[place]) for place in places))
             screen.print(shown)
+    split = evaluation.manifest.split
+    if split is not None and split.caveat and evaluation.question.splits:
+        say(screen, f"The split {split.scheme} has a caveat: {split.caveat}")
     if not evaluation.question.validation:
         say(screen, "Operating points are fixed; --validation names a split to choose others on.")
     files = f"{out / REPORT} has everything, {out / FAILURES} the worst mistakes"

@@ -107,12 +107,17 @@ class Truth:
         """
         part = self._part(rows)
         scans = self.targets.scan_of
-        positive = np.stack([np.bincount(scans, column == 1) > 0 for column in self.manifest.labels.T], axis=1)
         own = part.scan_labels
-        labels = np.where((own == UNKNOWN) & positive[scans[rows]], 1, own).astype(np.int8)
+        labels = np.where((own == UNKNOWN) & self._has_positive_slice[scans[rows]], 1, own).astype(np.int8)
         about = _about(part, OF_SCANS).assign(slices=np.bincount(scans)[scans[rows]])
         names = _names(part, "scan")
         return Cases("scan", names, self.patients[rows], names, labels, probabilities, about)
+
+    @cached_property
+    def _has_positive_slice(self) -> NDArray[np.bool_]:
+        """Which scans have a slice with each finding: (scans, 6)."""
+        scans = self.targets.scan_of
+        return np.stack([np.bincount(scans, column == 1) > 0 for column in self.manifest.labels.T], axis=1)
 
     def _part(self, rows: Rows) -> Manifest:
         """These rows of the Manifest; all of them need no copy."""
