@@ -52,7 +52,7 @@ def head_view(detection: Detection, slices: Sequence[int]) -> View:
 
 
 def view_of(crop: Crop, spacing_mm: tuple[float, float] | None, longest: int) -> View:
-    """A view of a part of a slice with square pixels, `longest` pixels on its longer side; spacing_mm: (row, column)."""
+    """A part of a slice in square pixels, `longest` of them on its longer side; spacing_mm: (row, column)."""
     row_mm, column_mm = spacing_mm or (1.0, 1.0)
     height_mm, width_mm = crop.height * row_mm, crop.width * column_mm
     mm = max(height_mm, width_mm) / longest

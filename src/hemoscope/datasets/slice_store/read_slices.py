@@ -64,7 +64,9 @@ class SlicePixels:
     @property
     def hu(self) -> NDArray[np.int16]:
         """The slice in HU [row, column], that of a picture restored through its window."""
-        return from_grey(self.pixels, self.window) if self.pixels.dtype == np.uint8 and self.window else self.pixels
+        if self.window is not None and self.pixels.dtype == np.uint8:
+            return from_grey(np.asarray(self.pixels, np.uint8), self.window)
+        return np.asarray(self.pixels, np.int16)
 
 
 Read = SlicePixels | HemoscopeError
