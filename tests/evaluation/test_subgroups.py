@@ -62,8 +62,8 @@ def test_a_group_begins_at_its_number_and_the_unknown_come_last(cases, rows):
     ]  # fmt: skip
 
 
-def test_what_is_known_of_no_case_is_no_subgroup(cases, rows):
-    assert {row["by"] for row in rows} == {"dataset", "slice thickness", "age"}  # no scanner, no sex
+def test_what_is_known_of_no_case_or_the_same_of_all_is_no_subgroup(cases, rows):
+    assert {row["by"] for row in rows} == {"slice thickness", "age"}  # one dataset, no scanner, no sex
     scanned = dataclasses.replace(cases, about=cases.about.assign(scanner=["GE 9"] * 5 + ["GE 10"] * (len(cases) - 5)))
     table = by_subgroup(scanned, OperatingPoint.fixed(0.5), Draws.of(cases.patients, 10), clopper_pearson)
     assert list(dict.fromkeys(row[1] for row in table.rows if row[0] == "scanner")) == ["GE 9", "GE 10"]

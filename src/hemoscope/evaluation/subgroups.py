@@ -26,7 +26,7 @@ UNKNOWN_GROUP = "unknown"
 def by_subgroup(cases: Cases, point: OperatingPoint, draws: Draws, interval: Interval) -> Table:
     """Areas, and sensitivity and specificity at an operating point, of each finding in each group.
 
-    Groups in which a finding is of no case are left out, and so is what is known of no case.
+    Groups without a case of a finding are left out, and so is what is known of no case or the same of all.
     """
     unit = f"{cases.level}s"
     rows: list[tuple[Cell, ...]] = []
@@ -46,7 +46,7 @@ def by_subgroup(cases: Cases, point: OperatingPoint, draws: Draws, interval: Int
 
 
 def _groups(about: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    """The group (N,) of each case by each variable that is known of any."""
+    """The group (N,) of each case by each variable, where there is more than one."""
     known = {
         "dataset": about["dataset"],
         "scanner": about["scanner"],
@@ -57,7 +57,7 @@ def _groups(about: pd.DataFrame) -> dict[str, NDArray[Any]]:
     return {
         name: np.asarray(values.astype(object).where(values.notna(), UNKNOWN_GROUP))
         for name, values in known.items()
-        if values.notna().any()
+        if values.nunique(dropna=False) > 1
     }
 
 
