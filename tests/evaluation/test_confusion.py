@@ -20,11 +20,11 @@ SCOTT = Counts(tp=670, fp=202, tn=640, fn=74)
 @pytest.mark.parametrize(
     ("measure", "printed"),
     [
-        ("prevalence", "0.47 (0.44-0.49)"),
-        ("sensitivity", "0.90 (0.88-0.92)"),
-        ("specificity", "0.76 (0.73-0.79)"),
-        ("ppv", "0.77 (0.74-0.80)"),
-        ("npv", "0.90 (0.87-0.92)"),
+        ("prevalence", "0.47 (0.44 to 0.49)"),
+        ("sensitivity", "0.90 (0.88 to 0.92)"),
+        ("specificity", "0.76 (0.73 to 0.79)"),
+        ("ppv", "0.77 (0.74 to 0.80)"),
+        ("npv", "0.90 (0.87 to 0.92)"),
     ],
 )
 def test_exact_intervals_of_epir(measure, printed):

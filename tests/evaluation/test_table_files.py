@@ -38,7 +38,7 @@ def test_markdown_has_a_cell_for_each_column():
     lines = markdown_of(TABLE).splitlines()
     assert lines[0] == "## Areas of A & B_1"
     assert lines[3] == "| --- | ---: | --- | --- |"
-    assert lines[4] == r"| any \| all | 12,345 | 0.931 (0.900-0.950) | 0.1235 |"
+    assert lines[4] == r"| any \| all | 12,345 | 0.931 (0.900 to 0.950) | 0.1235 |"
     assert lines[5] == "| 50% <b> | 7 | - (no positives) | - |"
     assert lines[-1] == "Intervals are 95%."
 

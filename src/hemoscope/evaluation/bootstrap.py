@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hemoscope.evaluation.difference import Difference
 from hemoscope.evaluation.estimate import Estimate
@@ -60,7 +61,8 @@ class Draws:
 
     def map(self, measure: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
         """What `measure` makes of each of the blocks, joined (draws, ...); they run in threads."""
-        with ThreadPoolExecutor() as threads:
+        # the threads share the cores already: a matrix product that takes all of them for itself slows the others
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor() as threads:
             starts = range(0, len(self.weights), BLOCK)
             return np.concatenate(list(threads.map(lambda start: measure(self._block(start)), starts)))
 

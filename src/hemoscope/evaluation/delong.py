@@ -90,7 +90,7 @@ def paired_test(labels: Labels, a: Scores, b: Scores) -> Difference:
         return Difference(Estimate(value, blank=NO_VARIANCE), None, PAIRED)
     error = float(np.sqrt(variance))
     statistic = value / error
-    estimate = Estimate(value, value - Z * error, value + Z * error, METHOD)
+    estimate = Estimate(value, max(-1.0, value - Z * error), min(1.0, value + Z * error), METHOD)
     return Difference(estimate, float(2 * norm.sf(abs(statistic))), PAIRED, statistic)
 
 
@@ -115,5 +115,5 @@ def unpaired_test(labels_a: Labels, a: Scores, labels_b: Labels, b: Scores) -> D
     freedom = variance**2 / (variances[0] ** 2 / (len(a) - 1) + variances[1] ** 2 / (len(b) - 1))
     statistic = value / error
     reach = float(t.ppf(0.5 + LEVEL / 2, freedom)) * error
-    estimate = Estimate(value, value - reach, value + reach, METHOD)
+    estimate = Estimate(value, max(-1.0, value - reach), min(1.0, value + reach), METHOD)
     return Difference(estimate, float(2 * t.sf(abs(statistic), freedom)), UNPAIRED, statistic)

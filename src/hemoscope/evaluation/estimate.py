@@ -31,8 +31,8 @@ class Estimate:
         return cls(None, blank=why)
 
     def text(self, digits: int = 3) -> str:
-        """As in a paper: "0.931 (0.902-0.955)", "0.931 (fewer than 5 patients)", or "- (no positives)"."""
+        """As in a paper: "0.931 (0.902 to 0.955)", "0.931 (fewer than 5 patients)", or "- (no positives)"."""
         value = "-" if self.value is None else f"{self.value:.{digits}f}"
         if self.low is None or self.high is None:
             return f"{value} ({self.blank})" if self.blank else value
-        return f"{value} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+        return f"{value} ({self.low:.{digits}f} to {self.high:.{digits}f})"

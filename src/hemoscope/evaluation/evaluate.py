@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.bootstrap import Draws
+from hemoscope.evaluation.calibration import calibration_of, calibration_table, reliability_table
 from hemoscope.evaluation.cases import Cases
 from hemoscope.evaluation.flow import Step, evaluated_steps, flow_table
 from hemoscope.evaluation.measures import at_points, at_prevalences, discrimination
 from hemoscope.evaluation.operating_points import FIXED, OperatingPoint, chosen_points
 from hemoscope.evaluation.predictions import Predictions
-from hemoscope.evaluation.protocols import default
 from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.question import INTERVALS, Question
 from hemoscope.evaluation.rule_table import OWN, compare_rules
@@ -37,6 +37,11 @@ class Part:
     validation: Cases | None
     points: tuple[OperatingPoint, ...]
     draws: Draws  # of the patients of the cases
+
+    @property
+    def shown(self) -> OperatingPoint:
+        """That of subgroups, curves and mistakes: Youden's where it was chosen, else the first."""
+        return next((one for one in self.points if one.name == "Youden"), self.points[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,13 +157,14 @@ def tables_of(evaluation: Evaluation) -> list[Table]:
 def measure_tables(part: Part, question: Question) -> Sequence[Table]:
     """The tables of one level."""
     interval = INTERVALS[question.interval]
-    # That of subgroups must be the same in all of them: one that was chosen, or the first
-    point = next((one for one in part.points if one.name == "Youden"), part.points[0])
+    calibrated = calibration_of(part.cases, part.draws)
     return (
         discrimination(part.cases, part.draws),
         at_points(part.cases, part.points, part.draws, interval),
         at_prevalences(part.cases, part.points, question.prevalences, part.draws),
-        by_subgroup(part.cases, point, part.draws, interval),
+        calibration_table(part.cases.level, calibrated),
+        reliability_table(part.cases.level, calibrated),
+        by_subgroup(part.cases, part.shown, part.draws, interval),
     )
 
 
@@ -170,9 +176,7 @@ def rule_table(evaluation: Evaluation) -> Table:
 
 
 def paper_tables(evaluation: Evaluation) -> list[Table]:
-    """The tables of the paper that the protocol follows; those of the default protocol are part of every evaluation."""
+    """The tables of the paper that the protocol follows."""
     protocol = PROTOCOLS[evaluation.question.protocol]
-    if protocol is default.PROTOCOL:
-        return []
     slices, scans = (None if part is None else part.cases for part in (evaluation.slices, evaluation.scans))
     return protocol.tables(slices, scans, None if evaluation.scans is None else evaluation.scans.validation)

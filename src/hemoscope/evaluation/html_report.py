@@ -83,9 +83,8 @@ def figures_of(part: Part, tables: Sequence[Table]) -> dict[str, Figure]:
 
 
 def thresholds_of(part: Part) -> dict[str, float]:
-    """The threshold of each finding at the operating point that is shown: Youden's where it was chosen."""
-    point = next((one for one in part.points if one.name == "Youden"), part.points[0])
-    values = {entry.name: one.value for entry, one in zip(FINDINGS, point.thresholds, strict=True)}
+    """The threshold of each finding at the operating point that is shown."""
+    values = {entry.name: one.value for entry, one in zip(FINDINGS, part.shown.thresholds, strict=True)}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -19,8 +19,8 @@ from hemoscope.evaluation.cases import UNKNOWN, Cases, Level
 from hemoscope.evaluation.targets import Targets, texts
 
 OF_PATIENTS = ("age", "sex")
-OF_SCANS = ("dataset", "study", "series", "scanner", "thickness_mm", *OF_PATIENTS)
-OF_SLICES = ("slice", "position_mm", "sop_instance_uid", "path", "frame", "split")
+OF_SCANS = ("dataset", "study", "series", "split", "scanner", "thickness_mm", *OF_PATIENTS)
+OF_SLICES = ("slice", "position_mm", "sop_instance_uid", "path", "frame")
 Rows = NDArray[np.int64]
 
 
