@@ -13,11 +13,11 @@ import numpy as np
 from measure import in_turn, report
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
-from hemoscope.evaluation.bootstrap import DRAWS, Draws
-from hemoscope.evaluation.challenge import WEIGHTS, challenge_loss_clustered
-from hemoscope.evaluation.clustered import auc_clustered
-from hemoscope.evaluation.confusion import MEASURES, ClusteredCounts
-from hemoscope.evaluation.delong import auc_delong
+from hemoscope.evaluation.statistics.bootstrap import DRAWS, Draws
+from hemoscope.evaluation.statistics.challenge import WEIGHTS, challenge_loss_clustered
+from hemoscope.evaluation.statistics.clustered import auc_clustered
+from hemoscope.evaluation.statistics.confusion import MEASURES, ClusteredCounts
+from hemoscope.evaluation.statistics.delong import auc_delong
 from hemoscope.findings import FINDING_NAMES
 
 SLICES, PATIENTS = 1_000_000, 20_000

@@ -16,8 +16,8 @@ from measure import in_turn, report
 from hemoscope.datasets.columns import SCAN_FINDING_NAMES
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.evaluate import score
+from hemoscope.evaluation.matching.truth import Truth
 from hemoscope.evaluation.question import Question
-from hemoscope.evaluation.truth import Truth
 from hemoscope.findings import FINDING_NAMES
 
 SLICES, SCANS, PATIENTS = 1_000_000, 30_000, 18_000

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pyarrow")
 
-from hemoscope.evaluation.case_files import read_cases
+from hemoscope.evaluation.matching.case_files import read_cases
 from hemoscope.findings import FINDING_NAMES
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hemoscope.evaluation.cases import UNKNOWN, Cases, Level
+from hemoscope.evaluation.matching.cases import UNKNOWN, Cases, Level
 
 NAN = float("nan")
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from made_cases import random_cases
 
 from hemoscope.cli.compare import compare as command
-from hemoscope.evaluation.case_files import FILES, cases_to_parquet
 from hemoscope.evaluation.compare import compare
+from hemoscope.evaluation.matching.case_files import FILES, cases_to_parquet
 from hemoscope.reasons import UsageError
 
 

@@ -11,9 +11,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.delong import paired_test
 from hemoscope.evaluation.pairs import compare_pairs, differences_table
+from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.delong import paired_test
 
 SYSTEMS = {name: random_cases(60, 60, seed=seed, noise=noise)
            for seed, (name, noise) in enumerate({"good": 0.5, "fair": 1.0, "poor": 2.0}.items())}  # fmt: skip

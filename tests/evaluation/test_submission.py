@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hemoscope.evaluation.predictions import Predictions
+from hemoscope.evaluation.matching.predictions import Predictions
 from hemoscope.evaluation.submission import Sample, submission
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError

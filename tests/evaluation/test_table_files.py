@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Table
 from hemoscope.evaluation.table_files import csv_of, files_of, html_of, latex_of, markdown_of
 

@@ -83,9 +83,9 @@ def evaluate(
     need_evaluation_packages()
     from hemoscope.evaluation.evaluate import evaluate as find_cases
     from hemoscope.evaluation.evaluate import tables_of
-    from hemoscope.evaluation.html_report import pictures_of, write_report
     from hemoscope.evaluation.output_folder import OutputFolder
     from hemoscope.evaluation.outputs import write
+    from hemoscope.evaluation.pages.html_report import pictures_of, write_report
     from hemoscope.evaluation.question import Question
 
     question = Question(
@@ -104,7 +104,7 @@ def evaluate(
 def _print(evaluation: Evaluation, tables: Sequence[Table], out: Path) -> None:
     """The flow of cases as sentences, the areas of each level, and where the rest is."""
     from hemoscope.cli.screen import console, plain_table, say
-    from hemoscope.evaluation.html_report import FAILURES, REPORT
+    from hemoscope.evaluation.pages.html_report import FAILURES, REPORT
     from hemoscope.evaluation.table_files import text_of
 
     screen = console()

@@ -27,8 +27,8 @@ def readers(reads: Path, truth: Path | None, model: Path | None, out: Path) -> N
     need_evaluation_packages()
     from hemoscope.cli.screen import console, plain_table, say
     from hemoscope.evaluation.output_folder import OutputFolder
-    from hemoscope.evaluation.reader_study import ReaderStudy
-    from hemoscope.evaluation.reader_tables import reader_tables
+    from hemoscope.evaluation.readers.reader_study import ReaderStudy
+    from hemoscope.evaluation.readers.reader_tables import reader_tables
     from hemoscope.evaluation.table_files import files_of, text_of
 
     study = ReaderStudy.read(reads, truth, model)

@@ -25,7 +25,7 @@ def submit(predictions: Path, sample: Path, out: Path) -> None:
 
     need_evaluation_packages()
     from hemoscope.cli.screen import console, say
-    from hemoscope.evaluation.predictions import Predictions
+    from hemoscope.evaluation.matching.predictions import Predictions
     from hemoscope.evaluation.submission import Sample, submission
     from hemoscope.report.write import OutputError, write_whole
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.cases import Cases, Level
-from hemoscope.evaluation.measures import Measured, notes
+from hemoscope.evaluation.matching.cases import Cases, Level
+from hemoscope.evaluation.matching.shared_cases import read_systems, shared_cases, shared_table
+from hemoscope.evaluation.measures.measures import Measured, notes
 from hemoscope.evaluation.output_folder import OutputFolder
-from hemoscope.evaluation.pages import render, write_figures
+from hemoscope.evaluation.pages.pages import render, write_figures
+from hemoscope.evaluation.pages.plots import precision_recall, roc
 from hemoscope.evaluation.pairs import compare_pairs, differences_table
-from hemoscope.evaluation.plots import precision_recall, roc
-from hemoscope.evaluation.shared_cases import read_systems, shared_cases, shared_table
+from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.evaluation.table_files import files_of
 from hemoscope.findings import FINDINGS

@@ -9,21 +9,21 @@ import numpy as np
 import pyarrow.compute as pc
 
 from hemoscope.datasets.manifest import Manifest
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.calibration import calibration_of, calibration_table, reliability_table
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.flow import Step, evaluated_steps, flow_table
-from hemoscope.evaluation.measures import at_points, at_prevalences, discrimination
-from hemoscope.evaluation.operating_points import FIXED, OperatingPoint, chosen_points
-from hemoscope.evaluation.predictions import Predictions
+from hemoscope.evaluation.matching.cases import Cases
+from hemoscope.evaluation.matching.flow import Step, evaluated_steps, flow_table
+from hemoscope.evaluation.matching.predictions import Predictions
+from hemoscope.evaluation.matching.scored import Scored, scored_scans, scored_slices
+from hemoscope.evaluation.matching.truth import Truth
+from hemoscope.evaluation.measures.calibration import calibration_of, calibration_table, reliability_table
+from hemoscope.evaluation.measures.measures import at_points, at_prevalences, discrimination
+from hemoscope.evaluation.measures.operating_points import FIXED, OperatingPoint, chosen_points
+from hemoscope.evaluation.measures.rule_table import OWN, compare_rules
+from hemoscope.evaluation.measures.scan_rules import RULES
+from hemoscope.evaluation.measures.subgroups import by_subgroup
 from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.question import INTERVALS, Question
-from hemoscope.evaluation.rule_table import OWN, compare_rules
-from hemoscope.evaluation.scan_rules import RULES
-from hemoscope.evaluation.scored import Scored, scored_scans, scored_slices
-from hemoscope.evaluation.subgroups import by_subgroup
+from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.table import Table
-from hemoscope.evaluation.truth import Truth
 from hemoscope.reasons import UsageError
 
 NAMED_PATIENTS = 3  # that the error about a leak names

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hemoscope.evaluation.case_files import FILES, cases_to_parquet
 from hemoscope.evaluation.evaluate import Evaluation, Part
+from hemoscope.evaluation.matching.case_files import FILES, cases_to_parquet
 from hemoscope.evaluation.output_folder import OutputFolder
 from hemoscope.evaluation.table import Table
 from hemoscope.evaluation.table_files import files_of

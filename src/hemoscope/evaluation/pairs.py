@@ -9,13 +9,13 @@ from itertools import combinations
 
 import numpy as np
 
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.cases import Cases, Level
-from hemoscope.evaluation.clustered import auc_difference, mean_difference
-from hemoscope.evaluation.comparisons import holm, mcnemar
-from hemoscope.evaluation.delong import paired_test
-from hemoscope.evaluation.difference import Difference
-from hemoscope.evaluation.measures import Measured
+from hemoscope.evaluation.matching.cases import Cases, Level
+from hemoscope.evaluation.measures.measures import Measured
+from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.clustered import auc_difference, mean_difference
+from hemoscope.evaluation.statistics.comparisons import holm, mcnemar
+from hemoscope.evaluation.statistics.delong import paired_test
+from hemoscope.evaluation.statistics.difference import Difference
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 

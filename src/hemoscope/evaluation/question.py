@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemoscope.evaluation.estimate import Estimate
-from hemoscope.evaluation.proportions import clopper_pearson, wilson
 from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
+from hemoscope.evaluation.statistics.estimate import Estimate
+from hemoscope.evaluation.statistics.proportions import clopper_pearson, wilson
 from hemoscope.reasons import UsageError
 
 # Of proportions of independent scans; where cases are not independent, patients are resampled

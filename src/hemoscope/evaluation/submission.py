@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from hemoscope.evaluation.cells import FIRST_ROW, read_cells
-from hemoscope.evaluation.matching import HASH_PREFIX, IMAGE_SUFFIX
-from hemoscope.evaluation.predictions import RSNA_ID, Predictions
+from hemoscope.evaluation.matching.cells import FIRST_ROW, read_cells
+from hemoscope.evaluation.matching.matching import HASH_PREFIX, IMAGE_SUFFIX
+from hemoscope.evaluation.matching.predictions import RSNA_ID, Predictions
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.report.names import hashed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.statistics.estimate import Estimate
 
 Cell = str | int | float | Estimate | None
 

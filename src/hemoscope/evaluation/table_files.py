@@ -8,7 +8,7 @@ import pandas as pd
 
 from hemoscope.datasets.description.table import Table as Section
 from hemoscope.datasets.description.table import is_numeric, to_markdown
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Cell, Table
 
 DIGITS = 3  # of estimates, as in the papers

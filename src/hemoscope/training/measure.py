@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.clustered import auc_clustered
-from hemoscope.evaluation.clustered import clustered_proportion as clustered
-from hemoscope.evaluation.proportions import clopper_pearson
+from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.clustered import auc_clustered
+from hemoscope.evaluation.statistics.clustered import clustered_proportion as clustered
+from hemoscope.evaluation.statistics.proportions import clopper_pearson
 
 
 def auc(table: pd.DataFrame, finding: str) -> str:

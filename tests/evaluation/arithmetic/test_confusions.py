@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hemoscope.evaluation.arithmetic.confusions import fitting, likeliest_cases
-from hemoscope.evaluation.confusion import Counts
 from hemoscope.evaluation.published import Printed
+from hemoscope.evaluation.statistics.confusion import Counts
 
 
 def row(**measures: str) -> dict[str, Printed]:

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.matching.cases import Cases
+from hemoscope.evaluation.measures.scan_rules import maximum, share_above
 from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.protocols.efficientclass2021 import balance
 from hemoscope.evaluation.protocols.scans_of_slices import scans_of_slices
 from hemoscope.evaluation.published import papers
-from hemoscope.evaluation.scan_rules import maximum, share_above
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.evaluation.table_files import files_of
 from hemoscope.findings import ANY, FINDING_NAMES
@@ -231,4 +231,4 @@ def test_scans_take_the_labels_of_the_manifest_before_those_of_their_slices() ->
     assert from_slices.probabilities[:, ANY].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8])
     manifest = from_slices.take(np.array([3, 1]))
     known = cases_of("scan", manifest.names, np.array([[1] * 6, [-1] * 6]), manifest.probabilities)
-    assert scans_of_slices(made, known, share_above).labels[:, ANY].tolist() == [1, 0, -1, 1]
+    assert scans_of_slices(made, known, share_above).labels[:, ANY].tolist() == [1, -1, -1, 1]

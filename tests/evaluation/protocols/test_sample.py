@@ -15,9 +15,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.matching.cases import Cases
 from hemoscope.evaluation.protocols.sample import Sample, describe
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.findings import ANY
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from hemoscope.evaluation.arithmetic.readers import HALF, TRAINEES
 from hemoscope.evaluation.arithmetic.statement import Statement, follows
-from hemoscope.evaluation.challenge import WEIGHTS
 from hemoscope.evaluation.published import Paper, Printed, papers
+from hemoscope.evaluation.statistics.challenge import WEIGHTS
 from hemoscope.findings import FINDING_NAMES
 
 

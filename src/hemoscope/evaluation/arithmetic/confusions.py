@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hemoscope.evaluation.arithmetic.statement import Statement, agrees
-from hemoscope.evaluation.confusion import MEASURES, Counts, Measure
 from hemoscope.evaluation.published import Paper, Printed, cells_of, papers
+from hemoscope.evaluation.statistics.confusion import MEASURES, Counts, Measure
 
 AUC_OF_CALLS = "auc_of_calls"  # one operating point: the mean of sensitivity and specificity
 READERS = ("JRT", "SR")  # Ye 2019: readers call, so their AUC is one of calls

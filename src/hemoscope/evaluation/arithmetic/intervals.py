@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from hemoscope.evaluation.arithmetic.confusions import cases_of_prevalence, fitting, rows_of
 from hemoscope.evaluation.arithmetic.statement import Statement
-from hemoscope.evaluation.confusion import Measure
-from hemoscope.evaluation.proportions import clopper_pearson
 from hemoscope.evaluation.published import Printed, cells_of, papers
+from hemoscope.evaluation.statistics.confusion import Measure
+from hemoscope.evaluation.statistics.proportions import clopper_pearson
 
 EXACT: tuple[Measure, ...] = ("accuracy", "sensitivity", "specificity")  # the paper has others for PPV and NPV
 

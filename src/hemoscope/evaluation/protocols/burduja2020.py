@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.matching.cases import Cases
 from hemoscope.evaluation.protocols.layout import beside, beside_system
 from hemoscope.evaluation.protocols.protocol import Protocol
 from hemoscope.evaluation.protocols.sample import Figure, Sample
 from hemoscope.evaluation.published import Printed
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Table
 
 NAME = "burduja2020"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hemoscope.evaluation.cases import Cases
+from hemoscope.evaluation.matching.cases import Cases
 from hemoscope.evaluation.protocols.protocol import Protocol
 from hemoscope.evaluation.table import Table
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hemoscope.evaluation.bootstrap import SEED
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.matching.cases import Cases
+from hemoscope.evaluation.measures.scan_rules import share_above
 from hemoscope.evaluation.protocols.layout import beside
 from hemoscope.evaluation.protocols.protocol import Protocol
 from hemoscope.evaluation.protocols.sample import Figure, Sample
 from hemoscope.evaluation.protocols.scans_of_slices import scans_of_slices
 from hemoscope.evaluation.published import Printed
-from hemoscope.evaluation.scan_rules import share_above
+from hemoscope.evaluation.statistics.bootstrap import SEED
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Table
 from hemoscope.findings import ANY
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
+from hemoscope.evaluation.matching.cases import Cases
 from hemoscope.evaluation.protocols.sample import Figure, describe
 from hemoscope.evaluation.published import NOTHING, Printed, PrintedTable, papers
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Cell, Table
 
 FigureOf = Callable[[Printed], Figure | None]  # None where the printed cell is of a system that ours is not like

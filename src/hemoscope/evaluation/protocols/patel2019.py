@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hemoscope.evaluation.cases import Cases
-from hemoscope.evaluation.estimate import Estimate
-from hemoscope.evaluation.operating_points import sensitive
+from hemoscope.evaluation.matching.cases import Cases
+from hemoscope.evaluation.matching.scored import Rule
+from hemoscope.evaluation.measures.operating_points import sensitive
+from hemoscope.evaluation.measures.scan_rules import maximum, percentile_95
 from hemoscope.evaluation.protocols.layout import beside, beside_system
 from hemoscope.evaluation.protocols.protocol import Protocol
 from hemoscope.evaluation.protocols.sample import Figure, Sample
 from hemoscope.evaluation.protocols.scans_of_slices import scans_of_slices
 from hemoscope.evaluation.published import Printed
-from hemoscope.evaluation.scan_rules import maximum, percentile_95
-from hemoscope.evaluation.scored import Rule
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Table
 from hemoscope.findings import ANY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hemoscope.evaluation.cases import Cases
+from hemoscope.evaluation.matching.cases import Cases
 from hemoscope.evaluation.table import Table
 
 Tables = Callable[[Cases | None, Cases | None, Cases | None], list[Table]]

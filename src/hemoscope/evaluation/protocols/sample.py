@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hemoscope.evaluation.bootstrap import Draws
-from hemoscope.evaluation.cases import UNKNOWN, Cases
-from hemoscope.evaluation.challenge import challenge_loss_clustered
-from hemoscope.evaluation.confusion import MEASURES, ClusteredCounts, Counts
-from hemoscope.evaluation.estimate import Estimate
-from hemoscope.evaluation.measures import Measured
+from hemoscope.evaluation.matching.cases import UNKNOWN, Cases
+from hemoscope.evaluation.measures.measures import Measured
+from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.challenge import challenge_loss_clustered
+from hemoscope.evaluation.statistics.confusion import MEASURES, ClusteredCounts, Counts
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.findings import FINDING_NAMES
 
 Figure = Estimate | int  # an int is a number of cases

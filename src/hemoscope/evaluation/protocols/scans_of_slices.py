@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hemoscope.evaluation.cases import UNKNOWN, Cases
-from hemoscope.evaluation.scored import Rule
+from hemoscope.evaluation.matching.cases import UNKNOWN, Cases
+from hemoscope.evaluation.matching.scored import Rule
 
 
 def scans_of_slices(slices: Cases, scans: Cases | None, rule: Rule) -> Cases:

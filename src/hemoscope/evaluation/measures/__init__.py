@@ -1,0 +1,1 @@
+"""Cases to tables: areas, calls at operating points, ways from slices to scans, calibration, subgroups."""

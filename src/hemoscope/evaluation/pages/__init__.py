@@ -1,0 +1,1 @@
+"""What a person sees: curves, the report, the worst mistakes, the checklist."""

@@ -1,0 +1,1 @@
+"""Measures of one finding, or of readers, with intervals and tests: arrays in, estimates out."""
