@@ -16,14 +16,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from hemoscope.datasets.manifest import Manifest
+from hemoscope.evaluation.statistics.estimate import Estimate
+from hemoscope.evaluation.table import Table
+from hemoscope.evaluation.table_files import markdown_of
 
 ROOT = Path(__file__).parent.parent
 PREDICTIONS, PAGE = ROOT / "results", ROOT / "docs/results.md"
 DEFAULT = "default_0.1.0"  # the shipped bundle
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
-TABLES = ("slices_areas", "scans_areas", "scans_at_points", "scans_subgroups", "calibration_scans")
+TABLES = ("slices_areas", "scans_areas", "scans_at_points", "calibration_slices", "calibration_scans", "scan_rules")
 FIRST_LINES = """# Results
 Written by `scripts/results.py` from the predictions in [results](../results/README.md); do not edit it by hand. All
 figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. Patients
@@ -48,9 +52,49 @@ def whole_scans(manifest: Path, out: Path) -> Path:
 
 
 def tables_of(folder: Path, names: tuple[str, ...]) -> str:
-    """Tables that a command wrote, one level lower in the page."""
+    """Tables that `evaluate` wrote, one level lower in the page."""
     parts = [(folder / "tables" / f"{name}.md").read_text().replace("## ", "### ", 1) for name in names]
     return "\n".join(parts)
+
+
+def estimate(row: pd.Series, column: str) -> Estimate:
+    """A value with its interval, from the columns that a table in CSV has for it."""
+    numbers = (None if pd.isna(row[name]) else float(row[name]) for name in (column, f"{column} low", f"{column} high"))
+    why = row[f"{column} blank because"]
+    return Estimate(*numbers, blank="" if pd.isna(why) else why)
+
+
+def areas(systems: list[str], out: Path) -> Table:
+    """ROC AUC of slices and scans of every system, for `any` or, of a system without it, what it does score."""
+    rows = []
+    for name in systems:
+        slices, scans = (pd.read_csv(out / name / f"tables/{unit}_areas.csv") for unit in ("slices", "scans"))
+        for (_, of_slices), (_, of_scans) in zip(slices.iterrows(), scans.iterrows(), strict=True):
+            scores_any = slices["patients"].iloc[-1] > 0
+            if of_slices["finding"] == "any" if scores_any else of_slices["patients"] > 0:
+                rows.append(
+                    (name, of_slices["finding"], of_slices["patients"], of_slices["patients with it"],
+                     estimate(of_slices, "ROC AUC"), estimate(of_scans, "ROC AUC"))
+                )  # fmt: skip
+    columns = ("system", "finding", "patients", "patients with it", "ROC AUC of slices", "ROC AUC of scans")
+    return Table("systems", "Areas of every system", columns, tuple(rows))
+
+
+def differences(out: Path) -> Table:
+    """How far each system is from the shipped bundle in `any`, on the cases that both have scored."""
+    rows = []
+    for unit in ("slices", "scans"):
+        table = pd.read_csv(out / f"compared/tables/{unit}_differences.csv")
+        with_default = (table[["first", "second"]] == DEFAULT).any(axis=1)
+        chosen = (table["finding"] == "any") & (table["measure"] == "ROC AUC") & with_default
+        for _, row in table[chosen & table["test"].str.contains("bootstrap")].iterrows():
+            rows.append((row["first"], row["second"], unit, int(row[unit]), estimate(row, "first - second")))
+    columns = ("first", "second", "of", "cases", "first - second")
+    note = (
+        "Intervals are 95%: patients are drawn. The trials had half of the patients, small pictures and minutes to learn: "
+        "this is no comparison of the papers' methods. Tests of every pair: `hemoscope compare`."
+    )
+    return Table("differences", "Differences in ROC AUC of any hemorrhage", columns, tuple(rows), (note,))
 
 
 def main(manifest: Path, out: Path) -> None:
@@ -63,12 +107,9 @@ def main(manifest: Path, out: Path) -> None:
         given = ["--predictions", of / "slices.csv", "--scans", of / "scans.csv", "--manifest", whole]
         run_command("evaluate", *given, "--out", out / name)
     run_command("compare", *(out / name for name in systems), "--out", out / "compared")
-    page = [FIRST_LINES, f"## The shipped bundle, {DEFAULT}\n", tables_of(out / DEFAULT, TABLES)]
-    for name in systems:
-        if name != DEFAULT:
-            page += [f"## {name}\n", tables_of(out / name, ("slices_areas", "scans_areas"))]
-    page += ["## Compared\n", tables_of(out / "compared", ())]
-    PAGE.write_text("\n".join(page))
+    compared = [markdown_of(table).replace("## ", "### ", 1) for table in (areas(systems, out), differences(out))]
+    shipped = tables_of(out / DEFAULT, TABLES)
+    PAGE.write_text("\n".join([FIRST_LINES, "## Systems", *compared, f"## The shipped bundle, {DEFAULT}", shipped]))
 
 
 if __name__ == "__main__":
