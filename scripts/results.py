@@ -91,8 +91,8 @@ def differences(out: Path) -> Table:
             rows.append((row["first"], row["second"], unit, int(row[unit]), estimate(row, "first - second")))
     columns = ("first", "second", "of", "cases", "first - second")
     note = (
-        "Intervals are 95%: patients are drawn. The trials had half of the patients, small pictures and minutes to learn: "
-        "this is no comparison of the papers' methods. Tests of every pair: `hemoscope compare`."
+        "Intervals are 95%: patients are drawn. The trials had half of the patients, small pictures and minutes to "
+        "learn: this is no comparison of the papers' methods. Tests of every pair: `hemoscope compare`."
     )
     return Table("differences", "Differences in ROC AUC of any hemorrhage", columns, tuple(rows), (note,))
 
