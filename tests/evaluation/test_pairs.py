@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_cases import NAN, random_cases
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from hemoscope.evaluation.pairs import compare_pairs, differences_table
@@ -27,18 +27,21 @@ def test_independent_scans_have_delong_mcnemar_and_the_bootstrap() -> None:
     good, poor = SYSTEMS["good"], SYSTEMS["poor"]
     found = [one for one in compare_pairs({"good": good, "poor": poor}, draws_of(SYSTEMS), 0.5) if one.finding == 2]
     tests = [(one.measure, one.difference.test.partition(",")[0]) for one in found]
-    assert tests == [("ROC AUC", "DeLong"), ("ROC AUC", "patient-clustered bootstrap"), ("accuracy", "McNemar"),
-                     ("sensitivity", "McNemar"), ("specificity", "McNemar")]  # fmt: skip
+    assert tests == [("ROC AUC", "DeLong"), ("ROC AUC", "patient-clustered bootstrap"),
+                     ("PR AUC", "patient-clustered bootstrap"), ("accuracy", "McNemar"), ("sensitivity", "McNemar"),
+                     ("specificity", "McNemar")]  # fmt: skip
     labels, a, b = good.labels[:, 2], good.probabilities[:, 2], poor.probabilities[:, 2]
     assert found[0].difference == paired_test(labels, a, b)
     value = roc_auc_score(labels, a) - roc_auc_score(labels, b)
     assert [one.difference.estimate.value for one in found[:2]] == [pytest.approx(value)] * 2
     right = [(scores >= 0.5) == (labels == 1) for scores in (a, b)]
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    assert found[2].difference.p_value == pytest.approx(binomtest(only[0], sum(only)).pvalue)
+    value = average_precision_score(labels, a) - average_precision_score(labels, b)
+    assert found[2].difference.estimate.value == pytest.approx(value)
+    assert found[3].difference.p_value == pytest.approx(binomtest(only[0], sum(only)).pvalue)
     positive = labels == 1
-    assert found[3].cases == positive.sum()
-    assert found[3].difference.estimate.value == pytest.approx(right[0][positive].mean() - right[1][positive].mean())
+    assert found[4].cases == positive.sum()
+    assert found[4].difference.estimate.value == pytest.approx(right[0][positive].mean() - right[1][positive].mean())
     assert found[3].cases + found[4].cases == 60
 
 
@@ -60,7 +63,7 @@ def test_every_pair_is_compared_and_holm_counts_pairs_and_findings() -> None:
     rows = [row for row in table.rows if row[3] == "ROC AUC" and row[6].startswith("DeLong")]
     assert len(rows) == 18  # 3 pairs, 6 findings
     assert [row[8] for row in rows] == pytest.approx(multipletests([row[7] for row in rows], method="holm")[1])
-    assert len(table.rows) == 5 * 18
+    assert len(table.rows) == 6 * 18
 
 
 def test_a_finding_that_one_of_a_pair_does_not_score_is_left_out() -> None:

@@ -21,8 +21,9 @@ FOLDER = click.Path(path_type=Path)
 def compare(folders: tuple[Path, ...], out: Path, threshold: float) -> None:
     """Compare what `hemoscope evaluate` wrote into two or more folders, every system with every other.
 
-    Only cases that all systems have scored count. Tests: DeLong's and McNemar's where each patient has one scan, the
-    bootstrap of patients everywhere, corrected by Holm's method for the number of pairs and findings.
+    Only cases that all systems have scored count; systems of other patients are compared on scans, unpaired. Tests:
+    DeLong's and McNemar's where each patient has one scan, the bootstrap of patients everywhere, corrected by Holm's
+    method for the number of pairs and findings.
     """
     need_evaluation_packages()
     from hemoscope.cli.screen import console, say

@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hemoscope.evaluation.matching.cases import Cases, Level
-from hemoscope.evaluation.matching.shared_cases import read_systems, shared_cases, shared_table
+from hemoscope.evaluation.matching.shared_cases import on_other_patients, read_systems, shared_cases, shared_table
 from hemoscope.evaluation.measures.measures import Measured, notes
 from hemoscope.evaluation.output_folder import OutputFolder
 from hemoscope.evaluation.pages.pages import render, write_figures
 from hemoscope.evaluation.pages.plots import precision_recall, roc
-from hemoscope.evaluation.pairs import compare_pairs, differences_table
+from hemoscope.evaluation.pairs import compare_apart, compare_pairs, differences_table
 from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.evaluation.table_files import files_of
 from hemoscope.findings import FINDINGS
@@ -38,13 +39,22 @@ class Comparison:
 def compare(folders: Sequence[Path], threshold: float = THRESHOLD) -> tuple[tuple[str, ...], list[Comparison]]:
     """Compare what `hemoscope evaluate` wrote into folders: (the names of the systems, slices and scans).
 
-    threshold: from which a case is called positive. Raises UsageError where there is nothing to compare.
+    threshold: from which a case is called positive. Systems that were measured on other patients are compared on scans
+    alone. Raises UsageError where there is nothing to compare.
     """
     if not 0 < threshold < 1:
         raise UsageError(f"A threshold is a probability between 0 and 1, not {threshold:g}.")
     found = read_systems(folders)
     names = tuple(next(iter(found.values())))
-    return names, [_compare_level(level, systems, threshold) for level, systems in found.items()]
+    comparisons = []
+    for level, systems in found.items():
+        if not on_other_patients(systems):
+            comparisons.append(_compare_level(level, systems, threshold))
+        elif level == "scan":
+            comparisons.append(_compare_apart(systems, threshold))
+    if not comparisons:
+        raise UsageError("The systems were measured on slices of other patients: only scans could be compared.")
+    return names, comparisons
 
 
 def write_comparison(names: Sequence[str], comparisons: Sequence[Comparison], folder: OutputFolder) -> None:
@@ -63,28 +73,50 @@ def write_comparison(names: Sequence[str], comparisons: Sequence[Comparison], fo
 def _compare_level(level: Level, systems: Mapping[str, Cases], threshold: float) -> Comparison:
     shared = shared_cases(systems)
     draws = Draws.of(next(iter(shared.values())).patients)
-    measured = {
-        name: [Measured.of(cases, place, draws) for place in range(len(FINDINGS))] for name, cases in shared.items()
-    }
+    measured = {name: _measured(cases, draws) for name, cases in shared.items()}
     roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
     precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
-    rows: list[tuple[Cell, ...]] = []
-    for place, entry in enumerate(FINDINGS):
-        for name, cases in shared.items():
-            if not np.isnan(cases.probabilities[:, place]).all():
-                labels = measured[name][place].labels
-                areas = roc_areas[name][place], precisions[name][place]
-                rows.append((entry.name, name, len(labels), int((labels == 1).sum()), *areas))
-    columns = ("finding", "system", f"{level}s", "positive", "ROC AUC", "PR AUC")
-    title = f"Areas under the curves of {level}s"
-    table = Table(f"{level}s_areas", title, columns, tuple(rows), notes(next(iter(shared.values()))))
+    areas = _areas_table(level, shared, measured, roc_areas, precisions)
     pairs = differences_table(level, compare_pairs(shared, draws, threshold), threshold)
     thresholds = dict.fromkeys((entry.name for entry in FINDINGS), threshold)
     figures = {
         f"{level}s_roc": roc(shared, draws, roc_areas, thresholds),
         f"{level}s_precision_recall": precision_recall(shared, draws, precisions),
     }
-    return Comparison(level, (shared_table(level, systems, shared), table, pairs), figures)
+    return Comparison(level, (shared_table(level, systems, shared), areas, pairs), figures)
+
+
+def _compare_apart(systems: Mapping[str, Cases], threshold: float) -> Comparison:
+    """Scans of other patients in each system."""
+    measured = {name: _measured(cases, Draws.of(cases.patients)) for name, cases in systems.items()}
+    roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
+    precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
+    areas = _areas_table("scan", systems, measured, roc_areas, precisions)
+    return Comparison("scan", (areas, differences_table("scan", compare_apart(measured), threshold)), {})
+
+
+def _measured(cases: Cases, draws: Draws) -> list[Measured]:
+    return [Measured.of(cases, place, draws) for place in range(len(FINDINGS))]
+
+
+def _areas_table(
+    level: Level,
+    systems: Mapping[str, Cases],
+    measured: Mapping[str, Sequence[Measured]],
+    roc_areas: Mapping[str, Sequence[Estimate]],
+    precisions: Mapping[str, Sequence[Estimate]],
+) -> Table:
+    """A row a finding and system that scores it."""
+    rows: list[tuple[Cell, ...]] = []
+    for place, entry in enumerate(FINDINGS):
+        for name, cases in systems.items():
+            if not np.isnan(cases.probabilities[:, place]).all():
+                labels = measured[name][place].labels
+                areas = roc_areas[name][place], precisions[name][place]
+                rows.append((entry.name, name, len(labels), int((labels == 1).sum()), *areas))
+    columns = ("finding", "system", f"{level}s", "positive", "ROC AUC", "PR AUC")
+    title = f"Areas under the curves of {level}s"
+    return Table(f"{level}s_areas", title, columns, tuple(rows), notes(next(iter(systems.values()))))
 
 
 def _listed(names: Sequence[str]) -> str:

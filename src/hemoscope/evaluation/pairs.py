@@ -12,9 +12,9 @@ import numpy as np
 from hemoscope.evaluation.matching.cases import Cases, Level
 from hemoscope.evaluation.measures.measures import Measured
 from hemoscope.evaluation.statistics.bootstrap import Draws
-from hemoscope.evaluation.statistics.clustered import auc_difference, mean_difference
+from hemoscope.evaluation.statistics.clustered import auc_difference, average_precision_difference, mean_difference
 from hemoscope.evaluation.statistics.comparisons import holm, mcnemar
-from hemoscope.evaluation.statistics.delong import paired_test
+from hemoscope.evaluation.statistics.delong import UNPAIRED, paired_test, unpaired_test
 from hemoscope.evaluation.statistics.difference import Difference
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
@@ -52,6 +52,23 @@ def compare_pairs(shared: Mapping[str, Cases], draws: Draws, threshold: float) -
     return found
 
 
+def compare_apart(measured: Mapping[str, Sequence[Measured]]) -> list[Compared]:
+    """All pairs and findings of systems that were measured on other patients: areas, by DeLong's test for such.
+
+    measured: each finding of each system. No test is made where a patient has several cases.
+    """
+    found = []
+    for first, second in combinations(measured, 2):
+        for finding, (a, b) in enumerate(zip(measured[first], measured[second], strict=True)):
+            if not (len(a.labels) and len(b.labels)):
+                continue
+            difference = Difference.none("patients have several scans", UNPAIRED)
+            if a.independent and b.independent:
+                difference = unpaired_test(a.labels, a.scores, b.labels, b.scores)
+            found.append(Compared("ROC AUC", finding, first, second, len(a.labels) + len(b.labels), difference))
+    return found
+
+
 def differences_table(level: Level, compared: Sequence[Compared], threshold: float) -> Table:
     """A row a comparison; Holm's correction is over all pairs and findings of one test in one measure."""
     families: dict[tuple[str, str], list[Compared]] = defaultdict(list)
@@ -81,6 +98,7 @@ def _of_pair(a: Measured, b: Measured, threshold: float) -> Iterator[tuple[str, 
     if a.independent:
         yield "ROC AUC", len(labels), paired_test(labels, a.scores, b.scores)
     yield "ROC AUC", len(labels), auc_difference(labels, a.scores, b.scores, a.patients, a.draws)
+    yield "PR AUC", len(labels), average_precision_difference(labels, a.scores, b.scores, a.patients, a.draws)
     calls = a.scores >= threshold, b.scores >= threshold
     for measure, sides in SIDES.items():
         rows = np.isin(labels, sides)

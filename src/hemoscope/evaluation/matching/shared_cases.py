@@ -41,6 +41,12 @@ def read_systems(folders: Sequence[Path]) -> dict[Level, dict[str, Cases]]:
     return found
 
 
+def on_other_patients(systems: Systems) -> bool:
+    """Whether no patient is among the cases of two systems, so that nothing can be paired."""
+    patients = [np.unique(cases.patients) for cases in systems.values()]
+    return len(np.unique(np.concatenate(patients))) == sum(map(len, patients))
+
+
 def shared_cases(systems: Systems) -> dict[str, Cases]:
     """The cases that all systems have, in one order; of each finding, what all systems that score it have scored.
 
