@@ -42,7 +42,7 @@ def test_independent_scans_have_delong_mcnemar_and_the_bootstrap() -> None:
     positive = labels == 1
     assert found[4].cases == positive.sum()
     assert found[4].difference.estimate.value == pytest.approx(right[0][positive].mean() - right[1][positive].mean())
-    assert found[3].cases + found[5].cases == 60
+    assert found[4].cases + found[5].cases == 60
 
 
 def test_several_cases_of_a_patient_are_only_resampled() -> None:
