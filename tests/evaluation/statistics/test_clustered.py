@@ -7,6 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.statistics.clustered import (
+    areas_clustered,
     auc_clustered,
     auc_difference,
     average_precision_clustered,
@@ -39,6 +40,13 @@ def test_interval_is_that_of_the_plain_loop_over_patients(ours, theirs):
     found = ours(LABELS, SCORES, draws.codes, draws)
     assert found.value == pytest.approx(theirs(LABELS, SCORES), abs=1e-12)
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-12)
+
+
+@pytest.mark.parametrize("labels", [LABELS, np.zeros_like(LABELS), (PATIENTS < 3) & (LABELS == 1)])
+def test_both_areas_at_once_are_those_of_each_alone(labels):
+    draws = Draws.of(PATIENTS, count=200)
+    given = labels, SCORES, draws.codes, draws
+    assert areas_clustered(*given) == (auc_clustered(*given), average_precision_clustered(*given))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ ROWS, PATIENTS = 30, 6
 def test_areas_are_those_of_rows_repeated_as_often_as_their_patient(labels, scores, patients, weights):
     ranking = Ranking.of(labels, scores, patients, PATIENTS)
     areas, precisions = ranking.auc(weights), ranking.average_precision(weights)
+    np.testing.assert_array_equal(ranking.areas(weights), np.column_stack([areas, precisions]))
     for draw in range(weights.shape[1]):
         rows = np.repeat(np.arange(ROWS), weights[patients, draw].astype(int))
         if 0 < labels[rows].sum() < len(rows):

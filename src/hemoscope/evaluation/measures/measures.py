@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hemoscope.evaluation.matching.cases import UNKNOWN, Cases
 from hemoscope.evaluation.measures.operating_points import OperatingPoint, Threshold
 from hemoscope.evaluation.statistics.bootstrap import Draws
-from hemoscope.evaluation.statistics.clustered import auc_clustered, average_precision_clustered
+from hemoscope.evaluation.statistics.clustered import areas_clustered, auc_clustered, average_precision_clustered
 from hemoscope.evaluation.statistics.confusion import ClusteredCounts, Counts, Measure
 from hemoscope.evaluation.statistics.delong import auc_delong
 from hemoscope.evaluation.statistics.estimate import Estimate
@@ -63,6 +63,12 @@ class Measured:
         """Area under the precision-recall curve, as average precision."""
         return average_precision_clustered(self.labels, self.scores, self.patients, self.draws)
 
+    def areas(self) -> tuple[Estimate, Estimate]:
+        """Both, which takes less than one after the other where they resample the same patients."""
+        if self.independent:
+            return self.auc(), self.average_precision()
+        return areas_clustered(self.labels, self.scores, self.patients, self.draws)
+
     def calls(self, threshold: float) -> Counts | ClusteredCounts:
         """The four cells of calls at a threshold, which measures are made of."""
         calls = self.scores >= threshold
@@ -82,8 +88,8 @@ def discrimination(cases: Cases, draws: Draws) -> Table:
         unknown = int((cases.labels[:, finding] == UNKNOWN).sum())
         not_scored = len(cases) - unknown - len(part.labels)
         prevalence = part.calls(0.5).estimate("prevalence")
-        rows.append((entry.name, len(part.labels), int(positive.sum()), *patients, prevalence, part.auc(),
-                     part.average_precision(), unknown, not_scored))  # fmt: skip
+        rows.append((entry.name, len(part.labels), int(positive.sum()), *patients, prevalence, *part.areas(),
+                     unknown, not_scored))  # fmt: skip
     columns = ("finding", unit, f"positive {unit}", "patients", "patients with it", "prevalence", "ROC AUC", "PR AUC",
                "label unknown", "not scored")  # fmt: skip
     return Table(f"{unit}_areas", f"Areas under the curves of {unit}", columns, tuple(rows), notes(cases))

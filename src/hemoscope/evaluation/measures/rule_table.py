@@ -33,7 +33,7 @@ def compare_rules(by_rule: Mapping[str, Cases], validation: Mapping[str, Cases],
         there = np.logical_and.reduce([cases.measured(finding) for cases in same.values()])
         for rule, cases in same.items():
             part = Measured.of(cases, finding, draws, there)
-            areas = (part.auc(), part.average_precision())
+            areas = part.areas()
             for name, threshold in _thresholds(rule, validation.get(rule), finding):
                 cells = call_cells(part, threshold, interval)
                 rows.append((entry.name, rule, name, len(part.labels), int((part.labels == 1).sum()), *areas, *cells))

@@ -69,10 +69,16 @@ class Draws:
     def sums(self, values: NDArray[Any], patients: Patients) -> NDArray[np.float64]:
         """Sums (draws, K) of values (N, K) whose rows are of patients (N,)."""
         of_patient = np.column_stack([np.bincount(patients, column, len(self.names)) for column in values.T])
-        return self.map(lambda weights: weights.T @ of_patient)
+        return self.totals(of_patient)
+
+    def totals(self, of_patient: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums (draws, K) of what each patient has (patients, K)."""
+        each = of_patient.astype(np.float64)
+        return self.map(lambda weights: weights.T @ each)
 
     def _block(self, start: int) -> NDArray[np.float64]:
-        return np.ascontiguousarray(self.weights[start : start + BLOCK].T, np.float64)
+        turned = np.ascontiguousarray(self.weights[start : start + BLOCK].T)  # as bytes: 3 times as fast as after
+        return turned.astype(np.float64)
 
 
 def count_patients(patients: Patients) -> int:

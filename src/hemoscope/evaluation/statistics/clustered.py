@@ -25,17 +25,23 @@ from hemoscope.evaluation.statistics.ranking import Ranking
 from hemoscope.evaluation.statistics.roc import Labels, Scores, check, missing_class
 
 ON_PATIENTS = "Clopper-Pearson on patients, 95%"
-Area = Callable[[Ranking, NDArray[np.float64]], NDArray[np.float64]]
+Area = Callable[[Ranking, NDArray[np.float64]], NDArray[np.float64]]  # weights (patients, draws) -> (draws[, columns])
 
 
 def auc_clustered(labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> Estimate:
     """Area under the ROC curve of labels and scores, both (N,)."""
-    return _area(Ranking.auc, labels, scores, patients, draws)
+    return _areas(Ranking.auc, 1, labels, scores, patients, draws)[0]
 
 
 def average_precision_clustered(labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> Estimate:
     """Average precision of labels and scores, both (N,)."""
-    return _area(Ranking.average_precision, labels, scores, patients, draws)
+    return _areas(Ranking.average_precision, 1, labels, scores, patients, draws)[0]
+
+
+def areas_clustered(labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> tuple[Estimate, Estimate]:
+    """Both of labels and scores, (N,): the area under the ROC curve and the average precision."""
+    auc, precision = _areas(Ranking.areas, 2, labels, scores, patients, draws)
+    return auc, precision
 
 
 def auc_difference(labels: Labels, a: Scores, b: Scores, patients: Patients, draws: Draws) -> Difference:
@@ -90,15 +96,17 @@ def _means(values: NDArray[Any], patients: Patients, draws: Draws) -> NDArray[np
     return quotients(sums[:, 0], sums[:, 1])
 
 
-def _area(area: Area, labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> Estimate:
+def _areas(area: Area, count: int, labels: Labels, scores: Scores, patients: Patients, draws: Draws) -> list[Estimate]:
+    """As many estimates as `area` has columns."""
     check(labels, scores)
     if why := missing_class(labels):
-        return Estimate.none(why)
+        return [Estimate.none(why)] * count
     ranking = Ranking.of(labels, scores, patients, len(draws.names))
-    value = _whole(area, ranking)
+    values = _whole(area, ranking)
     if why := _too_few_of_class(labels, patients):
-        return Estimate(value, blank=why)
-    return interval(value, draws.map(lambda weights: area(ranking, weights)))
+        return [Estimate(float(value), blank=why) for value in values]
+    drawn = draws.map(lambda weights: area(ranking, weights)).reshape(-1, count)
+    return [interval(float(value), column) for value, column in zip(values, drawn.T, strict=True)]
 
 
 def _area_difference(
@@ -109,15 +117,15 @@ def _area_difference(
     if why := missing_class(labels):
         return Difference.none(why, METHOD)
     a, b = (Ranking.of(labels, system, patients, len(draws.names)) for system in scores)
-    value = _whole(area, a) - _whole(area, b)
+    value = float((_whole(area, a) - _whole(area, b))[0])
     if why := _too_few_of_class(labels, patients):
         return Difference(Estimate(value, blank=why), None, METHOD)
     return difference(value, draws.map(lambda weights: area(a, weights) - area(b, weights)))
 
 
-def _whole(area: Area, ranking: Ranking) -> float:
-    """The area where every patient counts once."""
-    return float(area(ranking, np.ones((ranking.positives.shape[1], 1)))[0])
+def _whole(area: Area, ranking: Ranking) -> NDArray[np.float64]:
+    """The areas (columns,) where every patient counts once."""
+    return area(ranking, np.ones((ranking.positives.shape[1], 1))).ravel()
 
 
 def _too_few_of_class(labels: Labels, patients: Patients) -> str:

@@ -122,9 +122,10 @@ class ClusteredCounts:
     def of(cls, labels: Labels, calls: NDArray[np.bool_], patients: Patients, draws: Draws) -> ClusteredCounts:
         """Count labels (N,), 0 or 1, and calls (N,) of patients (N,)."""
         cells = _cells(labels, calls)
-        drawn = draws.sums(cells[:, None] == np.arange(4), patients)
-        present = np.bincount(cells * len(draws.names) + patients, minlength=4 * len(draws.names)) > 0
-        return cls(Counts.of(labels, calls), drawn, present.reshape(4, len(draws.names)))
+        shape = (4, len(draws.names))
+        of_patient = np.bincount(cells * shape[1] + patients, minlength=4 * shape[1]).reshape(shape)
+        counts = Counts(*(int(number) for number in of_patient.sum(axis=1)))
+        return cls(counts, draws.totals(of_patient.T), of_patient > 0)
 
     def estimate(self, measure: Measure) -> Estimate:
         """A measure; where all hit, or none, its interval is that of as many patients."""

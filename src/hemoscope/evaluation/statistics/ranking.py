@@ -49,27 +49,39 @@ class Ranking:
 
     def auc(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Areas under the ROC curve (draws,) for weights (patients, draws), NaN where a class has no weight."""
-        positives, below = self._steps(weights)
-        in_order = np.einsum("kd,kd->d", positives, below[:-1])
-        in_order += np.einsum("kd,kd->d", positives[self.tied_at], self.tied @ weights) / 2
-        return quotients(in_order, positives.sum(axis=0) * below[-1])
+        return self._auc(weights, *self._steps(weights))
 
     def average_precision(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Average precisions (draws,) for weights (patients, draws), NaN where a class has no weight."""
-        positives, below = self._steps(weights)
-        total = positives.sum(axis=0)
-        hits = np.cumsum(positives, axis=0)  # from here on in place: these are the largest arrays
-        np.subtract(positives, hits, out=hits)
-        hits += total  # true positives at a threshold of each score
-        called = below[-1] - below[:-1]
-        called += hits
-        precisions = np.divide(hits, called, out=hits, where=called > 0)  # no hits where none are called
-        return quotients(np.einsum("kd,kd->d", positives, precisions), np.where(below[-1] > 0, total, 0))
+        return _average_precision(*self._steps(weights))
+
+    def areas(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Both of them (draws, 2), which takes less than one after the other."""
+        steps = self._steps(weights)
+        return np.column_stack([self._auc(weights, *steps), _average_precision(*steps)])
+
+    def _auc(
+        self, weights: NDArray[np.float64], positives: NDArray[np.float64], below: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        in_order = np.einsum("kd,kd->d", positives, below[:-1])
+        in_order += np.einsum("kd,kd->d", positives[self.tied_at], self.tied @ weights) / 2
+        return quotients(in_order, positives.sum(axis=0) * below[-1])
 
     def _steps(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weight of the positives at each score (K, draws), and of the negatives below it and in all (K + 1, draws)."""
         below = self.negatives @ weights
         return self.positives @ weights, np.cumsum(below, axis=0, out=below)
+
+
+def _average_precision(positives: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = positives.sum(axis=0)
+    hits = np.cumsum(positives, axis=0)  # from here on in place: these are the largest arrays
+    np.subtract(positives, hits, out=hits)
+    hits += total  # true positives at a threshold of each score
+    called = below[-1] - below[:-1]
+    called += hits
+    precisions = np.divide(hits, called, out=hits, where=called > 0)  # no hits where none are called
+    return quotients(np.einsum("kd,kd->d", positives, precisions), np.where(below[-1] > 0, total, 0))
 
 
 def _table(rows: NDArray[Any], columns: NDArray[Any], shape: tuple[int, int]) -> csr_array:

@@ -46,7 +46,7 @@ def reliability_bins(
     numbers = _bin_of(probabilities, count)
     hits = labels == 1
     shape = (patients, numbers, len(draws.names), count)
-    drawn = _drawn(np.hstack([_sums(hits, *shape), _sums(np.ones(len(hits)), *shape)]), draws)  # (draws, 2 * bins)
+    drawn = draws.totals(np.hstack([_sums(hits, *shape), _sums(np.ones(len(hits)), *shape)]))  # (draws, 2 * bins)
     found = []
     for number in np.unique(numbers):
         own = numbers == number
@@ -92,7 +92,7 @@ def expected_calibration_error(
         return Estimate(value, blank=why)
     sums = _sums(differences, patients, numbers, len(draws.names), count)
     cases = np.bincount(patients, minlength=len(draws.names))
-    drawn = _drawn(np.column_stack([sums, cases]), draws)  # (draws, bins + 1)
+    drawn = draws.totals(np.column_stack([sums, cases]))  # (draws, bins + 1)
     errors = quotients(np.abs(drawn[:, :count]).sum(axis=1), drawn[:, count])
     return interval(value, np.maximum(0, 2 * value - errors), BASIC)
 
@@ -104,11 +104,6 @@ def _sums(
     slots = patients * bin_count + numbers
     sums = np.bincount(slots, values, patient_count * bin_count)
     return np.asarray(sums, np.float64).reshape(patient_count, bin_count)
-
-
-def _drawn(of_patient: NDArray[np.float64], draws: Draws) -> NDArray[np.float64]:
-    """Sums (draws, K) of what each patient has (patients, K)."""
-    return draws.map(lambda weights: weights.T @ of_patient)
 
 
 def _bin_of(probabilities: Scores, count: int) -> NDArray[np.intp]:
