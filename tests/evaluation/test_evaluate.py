@@ -10,6 +10,7 @@ import pytest
 from evaluation_data import LABELS, NAMES, held_out, manifest_of, slices_of, written
 from sklearn import metrics
 
+from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.evaluation.evaluate import evaluate, tables_of
 from hemoscope.evaluation.question import Question
 from hemoscope.reasons import UsageError
@@ -159,6 +160,31 @@ def test_every_slice_is_counted_in_the_flow(table, question, tmp_path):
     assert (row["slices"], row["not scored"], row["label unknown"]) == (len(table) - 15, 2, 0)
 
 
+def test_a_loose_slice_is_no_scan_and_a_scan_of_one_slice_is_counted(tmp_path):
+    series, paths = ["a", "a", "b", "b", "c", None, None], list("tuvwxyz")
+    of_scans = np.array([1, 1, 0, 0, 1, UNKNOWN, UNKNOWN], np.int8)
+    columns = {"series": series, "path": paths, "patient": list("1122345"), "slice": [0, 1, 0, 1, 0, 0, 0],
+               "any": np.array([1, 0, 0, 0, 1, 1, 0], np.int8), "scan_any": of_scans}  # fmt: skip
+    Manifest.from_columns("x", tmp_path, columns).write(tmp_path / "manifest.parquet")
+    scans = [f"x/{of or path}" for of, path in zip(series, paths, strict=True)]
+    slices = pd.DataFrame({"scan": scans, "source": [f"x/{path}#0" for path in paths], "any": np.linspace(0, 1, 7)})
+    own = slices.drop_duplicates("scan")[["scan", "any"]]
+    question = Question(tmp_path / "manifest.parquet", written(slices, tmp_path / "slices.csv"),
+                        written(own, tmp_path / "scans.csv"), protocol="patel2019")  # fmt: skip
+    found = evaluate(question)
+    steps = {(step.kind, step.what): step.count for step in found.steps if step.level == "scan"}
+    assert steps == {
+        ("in", "rows of scans.csv"): 5,
+        ("found", "by its slices"): 5,
+        ("set aside", "single slices of unknown scans"): 2,
+        ("evaluated", "scans of 3 patients"): 3,
+        ("of these", "with one slice in the Manifest: a part of a scan"): 1,
+    }
+    figure = next(table for table in tables_of(found) if table.name == "patel2019_figure_3")
+    assert "3 scans" in figure.notes[1]
+    assert found.scans.cases.labels[:, -1].tolist() == [1, 0, 1]
+
+
 def test_slices_of_unknown_label_are_left_out_of_that_finding_and_counted(question, tmp_path):
     table = held_out()
     table = table[table["source"] == "phe_sich"].reset_index(drop=True)
@@ -182,7 +208,8 @@ def test_slices_of_unknown_label_are_left_out_of_that_finding_and_counted(questi
         ),
         ({"slices": None}, "Give predictions"),
         ({"sensitivity": 0.0}, "lies above 0 and up to 1, not at 0"),
-        ({"prevalences": (3.0,)}, "lies above 0 and up to 1, not at 3"),
+        ({"prevalences": (3.0,)}, "A prevalence lies between 0 and 1, not at 3"),
+        ({"prevalences": (1.0,)}, "A prevalence lies between 0 and 1, not at 1"),
         ({"interval": "wald"}, "no interval 'wald'; there are clopper-pearson, wilson"),
     ],
 )

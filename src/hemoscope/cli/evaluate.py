@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 PACKAGES = ("pyarrow", "pandas", "matplotlib", "scipy", "sklearn", "statsmodels")
 NOT_SHOWN = ("patients with it", "prevalence", "label unknown", "not scored")  # on the terminal
-SHARE = click.FloatRange(0, 1, min_open=True)
+SHARE, PREVALENCE = click.FloatRange(0, 1, min_open=True), click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 def need_evaluation_packages() -> None:
@@ -45,7 +45,7 @@ def need_evaluation_packages() -> None:
               help="Choose an operating point of at least this sensitivity.")  # fmt: skip
 @click.option("--specificity", metavar="X", type=SHARE, default=0.90, show_default=True,
               help="Choose an operating point of at least this specificity.")  # fmt: skip
-@click.option("--prevalence", "prevalences", metavar="X", type=SHARE, multiple=True, default=(0.03, 0.10),
+@click.option("--prevalence", "prevalences", metavar="X", type=PREVALENCE, multiple=True, default=(0.03, 0.10),
               show_default=True, help="Give PPV and NPV at this prevalence; may be repeated.")  # fmt: skip
 @click.option(
     "--interval",

@@ -42,11 +42,12 @@ class Question:
         both = sorted(set(self.splits) & set(self.validation))
         if both:
             raise UsageError(f"The split {both[0]} cannot both be evaluated and choose operating points.")
-        for share in (self.sensitivity, self.specificity, *self.prevalences):
+        for share in (self.sensitivity, self.specificity):
             if not 0 < share <= 1:
-                raise UsageError(
-                    f"A sensitivity, specificity or prevalence lies above 0 and up to 1, not at {share:g}."
-                )
+                raise UsageError(f"A sensitivity or specificity lies above 0 and up to 1, not at {share:g}.")
+        for share in self.prevalences:
+            if not 0 < share < 1:
+                raise UsageError(f"A prevalence lies between 0 and 1, not at {share:g}.")
         if self.interval not in INTERVALS:
             raise UsageError(f"There is no interval '{self.interval}'; there are {', '.join(INTERVALS)}.")
         if self.protocol not in PROTOCOLS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from evaluation_data import held_out, manifest_of
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
@@ -36,6 +37,12 @@ def test_a_scan_of_unknown_label_is_positive_by_a_slice_but_never_negative(tmp_p
     cases = scans_of(Truth.of(Manifest.from_columns("x", tmp_path, columns)))
     assert dict(zip(cases.names, cases.labels[:, ANY].tolist(), strict=True)) == {"x/a": 1, "x/b": UNKNOWN, "x/c": 0}
     assert (cases.labels[:, :ANY] == UNKNOWN).all()
+
+
+def test_a_row_that_stands_for_a_scan_is_no_slice_of_it(tmp_path):
+    columns = {"series": ["a", "a", "b"], "path": ["y", "z", None], "slice": pd.array([0, 1, None], "Int32")}
+    cases = scans_of(Truth.of(Manifest.from_columns("x", tmp_path, columns)))
+    assert dict(zip(cases.names, cases.about["slices"], strict=True)) == {"x/a": 2, "x/b": 0}
 
 
 def test_a_scan_is_of_a_split_only_with_all_of_its_labelled_slices(tmp_path):

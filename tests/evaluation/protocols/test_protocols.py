@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from hemoscope.evaluation.matching.cases import Cases
-from hemoscope.evaluation.measures.scan_rules import maximum, share_above
+from hemoscope.evaluation.measures.scan_rules import maximum
 from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.protocols.efficientclass2021 import balance
 from hemoscope.evaluation.protocols.scans_of_slices import scans_of_slices
@@ -47,7 +47,13 @@ def slices() -> Cases:
 
 @pytest.fixture(scope="module")
 def scans(slices: Cases) -> Cases:
-    return scans_of_slices(slices, None, maximum)
+    """Each with the labels, and the highest scores, of its slices."""
+    by_scan = pd.Series(range(len(slices))).groupby(slices.scans)
+    labels = np.stack([slices.labels[rows].max(axis=0) for _, rows in by_scan])
+    return cases_of(
+        "scan", np.array(list(by_scan.groups), object), labels,
+        np.stack([slices.probabilities[rows].max(axis=0) for _, rows in by_scan]),
+    )  # fmt: skip
 
 
 def cell(table: Table, row: tuple[str, ...], column: str) -> Cell:
@@ -89,7 +95,7 @@ def ours_of(table: Table) -> list[Cell]:
     ("name", "without_slices", "without_scans"),
     [
         ("burduja2020", "no slices predicted", "no scans predicted"),
-        ("efficientclass2021", "no slices predicted", ""),
+        ("efficientclass2021", "no slices predicted", "no scans predicted"),
         ("wong2019", "no slices predicted", ""),
         ("ye2019", "", "no scans predicted"),
         ("patel2019", "no slices predicted", "no scans predicted"),
@@ -166,7 +172,8 @@ def test_efficientclass_calls_a_scan_by_the_share_of_slices_above_0_8() -> None:
     labels = np.zeros((80, 6))
     labels[25], labels[45] = 1, 1  # b and c bleed
     made = cases_of("slice", scans, labels, scores)
-    table = tables_of("efficientclass2021", made)["efficientclass2021_table_2"]
+    of_scans = cases_of("scan", np.array(list(above), object), labels.reshape(4, 20, 6).max(axis=1), np.zeros((4, 6)))
+    table = tables_of("efficientclass2021", made, of_scans)["efficientclass2021_table_2"]
     assert value(table, ("EffClass (5%)",), "TPR, ours") == pytest.approx(100)
     assert value(table, ("EffClass (5%)",), "TNR, ours") == pytest.approx(50)
     assert value(table, ("EffClass (10%)",), "TPR, ours") == pytest.approx(50)
@@ -221,14 +228,13 @@ def test_patel_applies_the_threshold_that_validation_cases_gave(scans: Cases) ->
     assert value(table, ("sensitivity",), "Test set, ours") == pytest.approx(expected)
 
 
-def test_scans_take_the_labels_of_the_manifest_before_those_of_their_slices() -> None:
-    names = np.repeat(["a", "b", "c", "d"], 2).astype(object)
-    labels = np.zeros((8, 6))
-    labels[0], labels[4], labels[6:] = 1, -1, -1  # a bleeds, c is half unknown, d all unknown
-    made = cases_of("slice", names, labels, np.tile(np.linspace(0.1, 0.8, 8)[:, None], 6))
-    from_slices = scans_of_slices(made, None, maximum)
-    assert from_slices.labels[:, ANY].tolist() == [1, 0, -1, -1]
-    assert from_slices.probabilities[:, ANY].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.8])
-    manifest = from_slices.take(np.array([3, 1]))
-    known = cases_of("scan", manifest.names, np.array([[1] * 6, [-1] * 6]), manifest.probabilities)
-    assert scans_of_slices(made, known, share_above).labels[:, ANY].tolist() == [1, -1, -1, 1]
+def test_slices_score_the_scans_that_they_are_of_and_no_other() -> None:
+    names = np.repeat(["b", "loose", "a"], [3, 1, 2]).astype(object)
+    made = cases_of("slice", names, np.ones((6, 6)), np.tile(np.linspace(0.1, 0.6, 6)[:, None], 6))
+    scans = cases_of(
+        "scan", np.array(["a", "b", "c"], object), np.array([[0] * 6, [-1] * 6, [1] * 6]), np.zeros((3, 6))
+    )
+    found = scans_of_slices(made, scans, maximum)
+    assert found.names.tolist() == ["a", "b"]
+    assert found.probabilities[:, ANY].tolist() == pytest.approx([0.6, 0.3])
+    assert found.labels[:, ANY].tolist() == [0, -1]

@@ -57,10 +57,12 @@ def evaluated_steps(cases: Cases) -> list[Step]:
     blank = np.flatnonzero(np.isnan(cases.probabilities).all(axis=1))
     nobodys = np.flatnonzero(cases.patients == cases.scans)  # they have the name of their scan instead
     unlabelled = np.flatnonzero((cases.labels == UNKNOWN).all(axis=1))
+    single = np.flatnonzero(cases.about["slices"] == 1) if cases.level == "scan" else np.array([], np.int64)
     return [
         Step(cases.level, "evaluated", f"{units(cases.level, len(cases))} of {patients:,} {of}", len(cases)),
         *some(cases.level, "of these", "without any probability", blank, named),
         *some(cases.level, "of these", "without any known label", unlabelled, named),
+        *some(cases.level, "of these", "with one slice in the Manifest: a part of a scan", single, named),
         *some(cases.level, "of these", "of unknown patients: each scan counts as a patient", nobodys, named),
     ]
 

@@ -66,7 +66,9 @@ class Scored:
         """What was found but is of other splits, and what of the splits has no prediction."""
         inside = self.inside(splits, but)
         kept_apart = self.inside(but)[self.rows] if but else np.zeros(len(self.rows), np.bool_)
-        elsewhere = self.rows[~inside[self.rows] & ~kept_apart]
+        # A loose slice that a system calls a scan is in the Manifest, but no scan of it
+        loose = self.truth.is_loose[self.rows] & (self.level == "scan")
+        elsewhere = self.rows[~inside[self.rows] & ~kept_apart & ~loose]
         missing = inside.copy()
         missing[self.rows] = False
         if self.level == "scan":
@@ -74,6 +76,7 @@ class Scored:
         rest = np.flatnonzero(missing)
         name = f"the split {' and '.join(splits)}" if splits else "the Manifest"
         return [
+            *some(self.level, "set aside", "single slices of unknown scans", self.rows[loose], self._names),
             *some(self.level, "set aside", f"not in {name}", elsewhere, self._names),
             *some(self.level, "set aside", "to choose thresholds on", self.rows[kept_apart], self._names),
             *some(self.level, "not predicted", f"{units(self.level, len(rest))} of {name}", rest, self._names),

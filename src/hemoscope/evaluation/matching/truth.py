@@ -109,7 +109,9 @@ class Truth:
         scans = self.targets.scan_of
         own = part.scan_labels
         labels = np.where((own == UNKNOWN) & self._has_positive_slice[scans[rows]], 1, own).astype(np.int8)
-        about = _about(part, OF_SCANS).assign(slices=np.bincount(scans)[scans[rows]])
+        about = _about(part, OF_SCANS).assign(
+            slices=np.bincount(scans, self.manifest.is_slice).astype(int)[scans[rows]]
+        )
         names = _names(part, "scan")
         return Cases("scan", names, self.patients[rows], names, labels, probabilities, about)
 

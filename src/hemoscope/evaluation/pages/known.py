@@ -28,7 +28,7 @@ def known_of(
 ) -> Mapping[str, str]:
     """Answers by the names of `checklist.toml`. failures: where the mistakes are shown; bundle: of the heat maps."""
     cases = evaluation.parts[-1].cases  # scans where there are any
-    titles = {table.name: f"“{table.title}”" for table in tables}
+    titles = {table.name: f"“{table.title}”" for table in tables if table.rows}
     answers = {
         "selection": f"{titles['flow']} counts what was set aside",
         "flow": titles["flow"],

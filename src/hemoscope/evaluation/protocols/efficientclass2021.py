@@ -20,7 +20,7 @@ from hemoscope.findings import ANY
 
 NAME = "efficientclass2021"
 SHARES: Mapping[str, float] = {"EffClass (5%)": 0.05, "EffClass (10%)": 0.10}  # rows of Table 2
-NO_SLICES = Estimate.none("no slices predicted")
+NO_SLICES, NO_SCANS = Estimate.none("no slices predicted"), Estimate.none("no scans predicted")
 BALANCED = ("Of the more frequent class as many slices were drawn at random as there are of the other (section 4.3).",)
 BY_SCAN = (
     "A scan is positive when at least 5% or 10% of its slices exceed 0.8; the paper counts the slices of a patient.",
@@ -30,7 +30,7 @@ BY_SCAN = (
 def tables(slices: Cases | None, scans: Cases | None, validation: Cases | None = None) -> list[Table]:
     """Tables 1 and 2."""
     balanced = None if slices is None else balance(slices)
-    by_share = None if slices is None else scans_of_slices(slices, scans, share_above)
+    by_share = None if slices is None or scans is None else scans_of_slices(slices, scans, share_above)
     of_slices = None if balanced is None else Sample.of(balanced)
     of_scans = None if by_share is None else Sample.of(by_share)
 
@@ -43,7 +43,7 @@ def tables(slices: Cases | None, scans: Cases | None, validation: Cases | None =
         if cell.what["system"] not in SHARES:
             return None
         if of_scans is None:
-            return NO_SLICES
+            return NO_SLICES if slices is None else NO_SCANS
         return of_scans.figure(cell.what["measure"], "any", SHARES[cell.what["system"]])
 
     return [

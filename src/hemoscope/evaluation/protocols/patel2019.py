@@ -33,7 +33,7 @@ POINT = (
 def tables(slices: Cases | None, scans: Cases | None, validation: Cases | None = None) -> list[Table]:
     """Table 2, Figures 3 and 4, and the operating point of section IV.B."""
     own = None if scans is None else Sample.of(scans)
-    by_rule = {} if slices is None else {
+    by_rule = {} if slices is None or scans is None else {
         name: Sample.of(scans_of_slices(slices, scans, rule)) for name, rule in RULES.items()
     }  # fmt: skip
     threshold, why = _threshold(validation)
@@ -47,7 +47,7 @@ def tables(slices: Cases | None, scans: Cases | None, validation: Cases | None =
         if cell.what["system"] not in RULES:
             return None
         if not by_rule:
-            return Estimate.none("no slices predicted")
+            return Estimate.none("no slices predicted") if slices is None else NO_SCANS
         return by_rule[cell.what["system"]].figure("auc")
 
     def from_scans(cell: Printed) -> Figure:
@@ -60,7 +60,7 @@ def tables(slices: Cases | None, scans: Cases | None, validation: Cases | None =
 
     return [
         beside(NAME, "Table 2", count, (scans,), TEST),
-        beside(NAME, "Figure 3", from_slices, (slices,), ()),
+        beside(NAME, "Figure 3", from_slices, tuple(sample.cases for sample in by_rule.values())[:1], ()),
         beside(NAME, "Figure 4", beside_system(FULL, from_scans), (scans,), OWN),
         beside(NAME, "Section IV.B", at_point, (scans,), OWN + POINT),
     ]

@@ -42,7 +42,7 @@ class Answers:
     scores: NDArray[np.float64]
 
     def estimate(self, measure: Measure) -> Estimate:
-        """With Clopper and Pearson's interval; F1 has none."""
+        """With Clopper and Pearson's interval."""
         return Counts.of(self.labels, self.calls).estimate(measure)
 
     def auc(self) -> Estimate:
