@@ -76,7 +76,7 @@ def test_unpaired_test_of_proc(a, b, d, p):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    labels=arrays(np.int8, 40, elements=st.integers(0, 1)).filter(lambda labels: 2 <= labels.sum() <= 38),
+    labels=arrays(np.int8, 40, elements=st.integers(0, 1)).filter(lambda labels: 5 <= labels.sum() <= 35),
     a=arrays(np.float64, 40, elements=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9])),
     b=arrays(np.float64, 40, elements=st.floats(0, 1)),
 )
@@ -100,9 +100,10 @@ def test_fast_form_is_the_direct_form(labels, a, b):
         ([0, 0, 0], [0.1, 0.2, 0.3], None, "no positives"),
         ([1, 1, 1], [0.1, 0.2, 0.3], None, "no negatives"),
         ([], [], None, "no cases"),
-        ([1, 0, 0], [0.2, 0.1, 0.3], 0.5, "a single positive or negative has no variance"),
-        ([1, 1, 0, 0], [0.8, 0.9, 0.1, 0.2], 1.0, "all cases are equally well ordered, which leaves no variance"),
-        ([1, 1, 0, 0], [0.5] * 4, 0.5, "all cases are equally well ordered, which leaves no variance"),
+        ([1, 0, 0], [0.2, 0.1, 0.3], 0.5, "fewer than 5 positives or negatives"),
+        ([1] * 4 + [0] * 9, [0.8] * 4 + [0.1] * 9, 1.0, "fewer than 5 positives or negatives"),
+        ([1] * 5 + [0] * 5, [0.8] * 5 + [0.1] * 5, 1.0, "all cases are equally well ordered, which leaves no variance"),
+        ([1] * 5 + [0] * 5, [0.5] * 10, 0.5, "all cases are equally well ordered, which leaves no variance"),
     ],
 )
 def test_degenerate_cases_say_why(labels, scores, value, why):
@@ -119,7 +120,7 @@ def test_systems_that_order_alike_have_no_test():
 
 
 def test_interval_stays_in_the_unit_interval():
-    found = auc_delong(np.array([1, 1, 0, 0, 0]), np.array([0.5, 0.9, 0.1, 0.6, 0.2]))
+    found = auc_delong(np.repeat([1, 0], 5), np.array([0.5, 0.9, 0.8, 0.9, 0.7, 0.1, 0.6, 0.2, 0.1, 0.3]))
     assert found.high == 1 and found.low < found.value < 1
 
 

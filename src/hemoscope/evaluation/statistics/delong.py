@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata, t
 
+from hemoscope.evaluation.statistics.bootstrap import FEWEST_PATIENTS
 from hemoscope.evaluation.statistics.difference import Difference
 from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.statistics.proportions import LEVEL
@@ -22,7 +23,7 @@ from hemoscope.evaluation.statistics.roc import Labels, Scores, check, missing_c
 
 METHOD = "DeLong, 95%"
 PAIRED, UNPAIRED = "DeLong, paired", "DeLong, unpaired"
-SINGLE = "a single positive or negative has no variance"
+TOO_FEW = f"fewer than {FEWEST_PATIENTS} positives or negatives"
 NO_VARIANCE = "all cases are equally well ordered, which leaves no variance"
 Z = float(norm.ppf(0.5 + LEVEL / 2))
 
@@ -54,8 +55,8 @@ class Components:
         return float(self.positives.mean())
 
     def variance(self) -> float | None:
-        """Of the mean; None with a single case of a class."""
-        if min(len(self.positives), len(self.negatives)) < 2:
+        """Of the mean; None with too few cases of a class, whose spread says little of that of all such cases."""
+        if min(len(self.positives), len(self.negatives)) < FEWEST_PATIENTS:
             return None
         return float(sum(np.var(part, ddof=1) / len(part) for part in (self.positives, self.negatives)))
 
@@ -68,7 +69,7 @@ def auc_delong(labels: Labels, scores: Scores) -> Estimate:
     components = Components.of(labels, scores)
     value, variance = components.mean(), components.variance()
     if variance is None:
-        return Estimate(value, blank=SINGLE)
+        return Estimate(value, blank=TOO_FEW)
     if variance == 0:
         return Estimate(value, blank=NO_VARIANCE)
     error = float(np.sqrt(variance))
@@ -85,7 +86,7 @@ def paired_test(labels: Labels, a: Scores, b: Scores) -> Difference:
     components = Components.of(labels, a) - Components.of(labels, b)
     value, variance = components.mean(), components.variance()
     if variance is None:
-        return Difference(Estimate(value, blank=SINGLE), None, PAIRED)
+        return Difference(Estimate(value, blank=TOO_FEW), None, PAIRED)
     if variance == 0:
         return Difference(Estimate(value, blank=NO_VARIANCE), None, PAIRED)
     error = float(np.sqrt(variance))
@@ -107,7 +108,7 @@ def unpaired_test(labels_a: Labels, a: Scores, labels_b: Labels, b: Scores) -> D
     value = first.mean() - second.mean()
     variances = (first.variance(), second.variance())
     if variances[0] is None or variances[1] is None:
-        return Difference(Estimate(value, blank=SINGLE), None, UNPAIRED)
+        return Difference(Estimate(value, blank=TOO_FEW), None, UNPAIRED)
     variance = variances[0] + variances[1]
     if variance == 0:
         return Difference(Estimate(value, blank=NO_VARIANCE), None, UNPAIRED)
