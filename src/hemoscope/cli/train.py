@@ -122,7 +122,7 @@ def predict(
     from hemoscope.training.run import Run
 
     trained = Run.open(run, manifest, store)
-    fabric = _fabric(device)(trained.recipe.precision)
+    fabric = _fabric(device)("32")  # as `detect` does: bfloat16 would round logits to a few hundred values
     with counting("Predicting") as progress:
         slices, scans = predict_with(trained, splits or None, out, fabric, progress)
     say(console(), f"{slices:,} slices and {scans:,} scans are in {out}.")

@@ -74,25 +74,25 @@ def _compare_level(level: Level, systems: Mapping[str, Cases], threshold: float)
     shared = shared_cases(systems)
     draws = Draws.of(next(iter(shared.values())).patients)
     measured = {name: _measured(cases, draws) for name, cases in shared.items()}
-    roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
-    precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
-    areas = _areas_table(level, shared, measured, roc_areas, precisions)
+    areas = {name: [one.areas() for one in of] for name, of in measured.items()}
+    table = _areas_table(level, shared, measured, areas)
     pairs = differences_table(level, compare_pairs(shared, draws, threshold), threshold)
     thresholds = dict.fromkeys((entry.name for entry in FINDINGS), threshold)
     figures = {
-        f"{level}s_roc": roc(shared, draws, roc_areas, thresholds),
-        f"{level}s_precision_recall": precision_recall(shared, draws, precisions),
+        f"{level}s_roc": roc(shared, draws, {name: [roc for roc, _ in of] for name, of in areas.items()}, thresholds),
+        f"{level}s_precision_recall": precision_recall(
+            shared, draws, {name: [precision for _, precision in of] for name, of in areas.items()}
+        ),
     }
-    return Comparison(level, (shared_table(level, systems, shared), areas, pairs), figures)
+    return Comparison(level, (shared_table(level, systems, shared), table, pairs), figures)
 
 
 def _compare_apart(systems: Mapping[str, Cases], threshold: float) -> Comparison:
     """Scans of other patients in each system."""
     measured = {name: _measured(cases, Draws.of(cases.patients)) for name, cases in systems.items()}
-    roc_areas = {name: [one.auc() for one in of] for name, of in measured.items()}
-    precisions = {name: [one.average_precision() for one in of] for name, of in measured.items()}
-    areas = _areas_table("scan", systems, measured, roc_areas, precisions)
-    return Comparison("scan", (areas, differences_table("scan", compare_apart(measured), threshold)), {})
+    areas = {name: [one.areas() for one in of] for name, of in measured.items()}
+    table = _areas_table("scan", systems, measured, areas)
+    return Comparison("scan", (table, differences_table("scan", compare_apart(measured), threshold)), {})
 
 
 def _measured(cases: Cases, draws: Draws) -> list[Measured]:
@@ -103,8 +103,7 @@ def _areas_table(
     level: Level,
     systems: Mapping[str, Cases],
     measured: Mapping[str, Sequence[Measured]],
-    roc_areas: Mapping[str, Sequence[Estimate]],
-    precisions: Mapping[str, Sequence[Estimate]],
+    areas: Mapping[str, Sequence[tuple[Estimate, Estimate]]],
 ) -> Table:
     """A row a finding and system that scores it."""
     rows: list[tuple[Cell, ...]] = []
@@ -112,8 +111,7 @@ def _areas_table(
         for name, cases in systems.items():
             if not np.isnan(cases.probabilities[:, place]).all():
                 labels = measured[name][place].labels
-                areas = roc_areas[name][place], precisions[name][place]
-                rows.append((entry.name, name, len(labels), int((labels == 1).sum()), *areas))
+                rows.append((entry.name, name, len(labels), int((labels == 1).sum()), *areas[name][place]))
     columns = ("finding", "system", f"{level}s", "positive", "ROC AUC", "PR AUC")
     title = f"Areas under the curves of {level}s"
     return Table(f"{level}s_areas", title, columns, tuple(rows), notes(next(iter(systems.values()))))

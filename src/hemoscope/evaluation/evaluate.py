@@ -159,7 +159,7 @@ def measure_tables(part: Part, question: Question) -> Sequence[Table]:
     interval = INTERVALS[question.interval]
     calibrated = calibration_of(part.cases, part.draws)
     return (
-        discrimination(part.cases, part.draws),
+        discrimination(part.cases, part.draws, interval),
         at_points(part.cases, part.points, part.draws, interval),
         at_prevalences(part.cases, part.points, question.prevalences, part.draws),
         calibration_table(part.cases.level, calibrated),

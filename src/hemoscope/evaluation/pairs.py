@@ -87,7 +87,8 @@ def differences_table(level: Level, compared: Sequence[Compared], threshold: flo
         f"Calls are positive from a probability of {threshold:g} on.",
         "Every system is compared with every other. Holm's correction counts all pairs and findings of one measure and "
         "test.",
-        "A p-value of the bootstrap is never below 2 / (draws + 1).",
+        "A p-value of the bootstrap is never below 2 / (draws + 1), so that Holm's correction over many rows can keep "
+        "it above 0.05 however large the difference: read the interval.",
     )
     return Table(f"{level}s_differences", f"Differences between systems on {level}s", columns, tuple(rows), notes)
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from hemoscope.detector.calibration import SCAN_RULES, Calibration, Context
 from hemoscope.detector.curves import Isotonic, Line
+from hemoscope.evaluation.measures.operating_points import sensitive, specific
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.training.fit_curves import METHODS, Labels, Logits, Method
@@ -123,10 +124,16 @@ def smoothed(scans: Sequence[pd.DataFrame], context: Context | None) -> list[Log
 
 def thresholds(probabilities: Logits, labels: Labels, targets: tuple[float, float]) -> tuple[float, float]:
     """(highest threshold with the target sensitivity, lowest with the target specificity), the smaller one first."""
-    positive, negative = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
-    sensitive = positive[int(np.floor((1 - targets[0]) * len(positive)))]
-    specific = np.nextafter(negative[int(np.ceil(targets[1] * len(negative))) - 1], 1)
-    low, high = sorted((float(sensitive), float(specific)))
+    known = labels >= 0
+    points = [
+        choose(labels[known], probabilities[known], target)
+        for choose, target in zip((sensitive, specific), targets, strict=True)
+    ]
+    chosen = [point.value for point in points if point.value is not None]
+    if len(chosen) < len(points):
+        why = " and ".join(point.blank for point in points if point.blank)
+        raise UsageError(f"Operating points cannot be chosen: {why} among what the folds held out.")
+    low, high = sorted(chosen)
     return low, high
 
 

@@ -8,6 +8,7 @@ from evaluation_data import held_out, manifest_of
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.evaluation.matching.truth import Truth
+from hemoscope.evaluation.measures.measures import notes
 from hemoscope.findings import ANY
 
 
@@ -37,6 +38,9 @@ def test_a_scan_of_unknown_label_is_positive_by_a_slice_but_never_negative(tmp_p
     cases = scans_of(Truth.of(Manifest.from_columns("x", tmp_path, columns)))
     assert dict(zip(cases.names, cases.labels[:, ANY].tolist(), strict=True)) == {"x/a": 1, "x/b": UNKNOWN, "x/c": 0}
     assert (cases.labels[:, :ANY] == UNKNOWN).all()
+    assert dict(zip(cases.names, cases.about["partly_known"], strict=True)) == {"x/a": True, "x/b": False, "x/c": False}
+    assert notes(cases)[1].startswith("1 of these scans have a finding only because a known slice has it")
+    assert len(notes(cases.take(~cases.about["partly_known"].to_numpy()))) == 1
 
 
 def test_a_row_that_stands_for_a_scan_is_no_slice_of_it(tmp_path):

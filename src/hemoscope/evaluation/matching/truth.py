@@ -110,7 +110,8 @@ class Truth:
         own = part.scan_labels
         labels = np.where((own == UNKNOWN) & self._has_positive_slice[scans[rows]], 1, own).astype(np.int8)
         about = _about(part, OF_SCANS).assign(
-            slices=np.bincount(scans, self.manifest.is_slice).astype(int)[scans[rows]]
+            slices=np.bincount(scans, self.manifest.is_slice).astype(int)[scans[rows]],
+            partly_known=((own == UNKNOWN) & (labels == 1)).any(axis=1),
         )
         names = _names(part, "scan")
         return Cases("scan", names, self.patients[rows], names, labels, probabilities, about)

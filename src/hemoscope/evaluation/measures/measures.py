@@ -77,8 +77,11 @@ class Measured:
         return ClusteredCounts.of(self.labels, calls, self.patients, self.draws)
 
 
-def discrimination(cases: Cases, draws: Draws) -> Table:
-    """Cases, patients and prevalence of each finding, and the areas under its curves."""
+def discrimination(cases: Cases, draws: Draws, interval: Interval) -> Table:
+    """Cases, patients and prevalence of each finding, and the areas under its curves.
+
+    interval: of the prevalence among independent scans.
+    """
     unit = f"{cases.level}s"
     rows: list[tuple[Cell, ...]] = []
     for finding, entry in enumerate(FINDINGS):
@@ -87,7 +90,7 @@ def discrimination(cases: Cases, draws: Draws) -> Table:
         patients = (len(np.unique(part.patients)), len(np.unique(part.patients[positive])))
         unknown = int((cases.labels[:, finding] == UNKNOWN).sum())
         not_scored = len(cases) - unknown - len(part.labels)
-        prevalence = part.calls(0.5).estimate("prevalence")
+        (prevalence,) = call_estimates(part, Threshold(0.5), ["prevalence"], interval)  # the threshold changes nothing
         rows.append((entry.name, len(part.labels), int(positive.sum()), *patients, prevalence, *part.areas(),
                      unknown, not_scored))  # fmt: skip
     columns = ("finding", unit, f"positive {unit}", "patients", "patients with it", "prevalence", "ROC AUC", "PR AUC",
@@ -124,9 +127,19 @@ def notes(cases: Cases) -> tuple[str, ...]:
     """How the intervals of these cases are made."""
     if cases.level == "slice":
         return ("Intervals are 95% and resample patients, as slices of one patient are alike.",)
+    intervals = (
+        "Intervals are 95%. Where no patient has two scans, they are DeLong's for the ROC AUC, binomial for "
+        "proportions and F1, and by the delta method for predictive values at a stated prevalence; else, and for the "
+        "PR AUC, they resample patients."
+    )
+    partly = int(cases.about["partly_known"].sum()) if "partly_known" in cases.about else 0
+    if not partly:
+        return (intervals,)
     return (
-        "Intervals are 95%. Where no patient has two scans, they are DeLong's for the ROC AUC and binomial for "
-        "proportions; else, and for the PR AUC and F1, they resample patients.",
+        intervals,
+        f"{partly:,} of these scans have a finding only because a known slice has it: the Manifest does not know all "
+        "of their slices. Such a scan is never negative, so that prevalence, predictive values, accuracy and areas are "
+        "those of scans chosen by their outcome.",
     )
 
 
