@@ -28,7 +28,7 @@ def readers(reads: Path, truth: Path | None, model: Path | None, out: Path) -> N
     from hemoscope.cli.screen import console, plain_table, say
     from hemoscope.evaluation.output_folder import OutputFolder
     from hemoscope.evaluation.readers.reader_study import ReaderStudy
-    from hemoscope.evaluation.readers.reader_tables import reader_tables
+    from hemoscope.evaluation.readers.reader_tables import lines_of_any, reader_tables
     from hemoscope.evaluation.table_files import files_of, text_of
 
     study = ReaderStudy.read(reads, truth, model)
@@ -45,4 +45,6 @@ def readers(reads: Path, truth: Path | None, model: Path | None, out: Path) -> N
             printed.add_row(*map(text_of, row))
         say(screen, table.title)
         screen.print(printed)
+    for line in lines_of_any(tables[SHOWN:]):
+        say(screen, line)
     say(screen, f"{len(tables)} tables are in {out / 'tables'}: {', '.join(table.name for table in tables)}.")

@@ -72,6 +72,13 @@ def test_an_apostrophe_that_guards_a_spreadsheet_is_taken_off(tmp_path):
     assert found.names["scan"].tolist() == ["-scan 1", "'quoted'"]
 
 
+def test_columns_of_no_known_name_are_told(tmp_path):
+    header = "scan,Slice,position_mm,epidural,subdrual,prob_edh,checks,seconds,State,patient_id"
+    found = read(f"{header}\na,0,1,0,1,1,,,,p\n", tmp_path)
+    assert found.unused == ("subdrual", "prob_edh")
+    assert Predictions.read(written(slices_of(held_out().head(2)), tmp_path / "slices.csv")).unused == ()
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -102,3 +109,14 @@ def test_a_missing_file_and_another_encoding_are_named(tmp_path):
     (tmp_path / "latin.csv").write_bytes("scan,any,Gerät\na,0.5,1\n".encode("latin-1"))
     with pytest.raises(UsageError, match="not in UTF-8"):
         Predictions.read(tmp_path / "latin.csv")
+
+
+def test_a_folder_and_a_binary_file_are_no_tables(tmp_path):
+    with pytest.raises(UsageError, match=rf"^{tmp_path} is a folder, not a table\.$"):
+        Predictions.read(tmp_path)
+    held_out().head(3).to_parquet(tmp_path / "slices.parquet")
+    with pytest.raises(UsageError, match=r"slices\.parquet is not a CSV table\.$"):
+        Predictions.read(tmp_path / "slices.parquet")
+    (tmp_path / "excel.txt").write_text("scan,any\na,0.5\n", encoding="utf-16")
+    with pytest.raises(UsageError, match="not in UTF-8"):
+        Predictions.read(tmp_path / "excel.txt")

@@ -82,3 +82,14 @@ def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
         read_systems([folder])
     with pytest.raises(UsageError, match="run `hemoscope evaluate` first"):
         read_systems([folder, tmp_path / "gone"])
+
+
+@pytest.mark.parametrize(("file", "option"), [("slices.csv", "--predictions"), ("scans.csv", "--scans")])
+def test_predictions_are_no_evaluation(file: str, option: str, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / file).write_text("scan,any\na,0.5\n")
+    evaluated = written(tmp_path / "a", random_cases(3, 3))
+    for folders in ([tmp_path / "run"], [evaluated, tmp_path / "run"]):
+        with pytest.raises(UsageError, match=r"run holds predictions, .*: run `hemoscope evaluate ") as error:
+            read_systems(folders)
+        assert f"{option} {tmp_path / 'run' / file} --manifest M --out OTHER` first." in error.value.sentence

@@ -12,6 +12,7 @@ pytest.importorskip("pyarrow", reason="needs pip install hemoscope[evaluate]")
 from hemoscope.ct.names import hashed_name
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.readers.reader_study import ReaderStudy
+from hemoscope.evaluation.readers.readers_and_truth import AGAINST_READER, by_finding_table
 from hemoscope.reasons import UsageError
 
 READS = "scan,reader,any\na,R1,1\nb,R1,0\nc,R1,1\na,R2,1\nb,R2,1\n"
@@ -76,3 +77,14 @@ def test_files_that_do_not_fit(
              for name, text in (("truth.csv", truth), ("scans.csv", model))]  # fmt: skip
     with pytest.raises(UsageError, match=sentence):
         ReaderStudy.read(reads, *given)
+
+
+def test_one_reader_needs_a_truth_or_a_model(tmp_path: Path) -> None:
+    reads = write(tmp_path / "reads.csv", "scan,reader,any\na,R1,1\nb,R1,0\n")
+    with pytest.raises(UsageError, match=r"one reader: there is nobody to agree with; give --truth or --model\.$"):
+        ReaderStudy.read(reads)
+    study = ReaderStudy.read(reads, model=write(tmp_path / "scans.csv", "scan,any\na,0.9\nb,0.2\n"))
+    assert study.label(5).tolist() == [1, 0]
+    model = by_finding_table(study)
+    assert [row[1:3] for row in model.rows if row[0] == "ICH"] == [("Model", 2)]
+    assert AGAINST_READER in model.notes

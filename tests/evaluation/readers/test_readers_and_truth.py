@@ -132,3 +132,14 @@ def test_agreement_of_cq500(shared_data: Path) -> None:
     ]  # fmt: skip
     assert any("R1 in" in note for note in table.notes)
     assert len(pairs_table(readings).rows) == 18 and {row[2] for row in pairs_table(readings).rows} == {491}
+
+
+def test_contradictions_are_named() -> None:
+    """Of A: a type without any, and any without a type. B is right, and says of the last only that there is some."""
+    right, unknown_type = [1, 0, 0, 0, 0, 1], [-1, 0, 0, 0, 0, 1]
+    labels = np.array([[[1, 0, 0, 0, 0, 0], right, [0, 0, 0, 0, 0, 1]], [right, right, unknown_type]], np.int8)
+    note = agreement_table(Readings(np.array(["x", "y", "z"], object), ("A", "B"), labels)).notes[-1]
+    assert note == "Scans in which a reader names a type but no hemorrhage, or the reverse: A in 2 (x, z)."
+    many = np.tile(labels[:1, :1], (1, 12, 1))
+    note = agreement_table(Readings(np.arange(12).astype(object), ("A",), many)).notes[-1]
+    assert note.endswith("A in 12 (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...).")

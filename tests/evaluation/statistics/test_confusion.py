@@ -130,7 +130,7 @@ def test_at_the_prevalence_of_the_cases_predictive_values_are_the_plain_ones():
         (Counts(0, 5, 5, 0), None, "no positives"),
         (Counts(5, 0, 0, 5), None, "no negatives"),
         (Counts(0, 0, 5, 5), None, "none called positive"),
-        (Counts(5, 0, 5, 5), 1.0, "a cell of the table is empty"),
+        (Counts(5, 0, 5, 5), 1.0, "no interval: TP, FP, TN or FN is 0"),
     ],
 )
 def test_predictive_values_that_do_not_exist_say_why(counts, value, why):
@@ -172,7 +172,17 @@ def test_where_all_hit_the_interval_is_that_of_as_many_patients():
     assert sensitivity.method == "Clopper-Pearson on patients, 95%"
     f1 = found.estimate("f1")
     assert (f1.value, f1.low, f1.high) == pytest.approx((1, 2 * exact.low / (1 + exact.low), 1))
-    assert found.at_prevalence("ppv", 0.03).blank == "every draw gives the same value"
+    assert found.at_prevalence("ppv", 0.03).blank == "no interval: TP, FP, TN or FN is 0"
+
+
+def test_at_a_prevalence_an_empty_cell_gives_no_interval_of_draws():
+    """Of none of the positives called, a sensitivity of 0 in every draw would make the NPV look certain."""
+    draws = Draws.of(PATIENTS)
+    found = ClusteredCounts.of(LABELS, CALLS & (LABELS == 0), draws.codes, draws)
+    assert found.counts.tp == 0 < min(found.counts.fp, found.counts.tn, found.counts.fn)
+    npv = found.at_prevalence("npv", 0.03)
+    assert npv == found.counts.at_prevalence("npv", 0.03)
+    assert (npv.low, npv.high, npv.blank) == (None, None, "no interval: TP, FP, TN or FN is 0")
 
 
 def test_too_few_patients_give_no_interval():

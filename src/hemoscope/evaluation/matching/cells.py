@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from hemoscope.reasons import UsageError
 
 DELIMITERS = ",;\t"  # of spreadsheets in several languages
 UNKNOWN_CELLS = ("", "NA", "NaN", "nan", "null")
+LOOKED_AT = 4096  # bytes, to tell a table from a binary file
+NOT_IN_TEXTS = bytes(sorted(set(range(32)) - set(b"\t\n\v\f\r\x1a")))
 FIRST_ROW = 2  # of the data, as spreadsheets count: the names of the columns are in row 1
 
 
@@ -20,6 +23,7 @@ def read_cells(path: Path) -> pa.Table:
     The separator is the one of DELIMITERS that the first row has most of.
     """
     try:
+        _check_text(path)
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = stream.readline()
         delimiter = max(DELIMITERS, key=header.count)
@@ -45,6 +49,17 @@ def read_cells(path: Path) -> pa.Table:
     if not table.num_rows:
         raise UsageError(f"{path} has no rows.")
     return table
+
+
+def _check_text(path: Path) -> None:
+    """Raise UsageError for a folder and for a file that is no text, whatever its encoding."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a table.")
+    with path.open("rb") as stream:
+        start = stream.read(LOOKED_AT)
+    is_utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if not is_utf16 and len(start.translate(None, NOT_IN_TEXTS)) < len(start):
+        raise UsageError(f"{path} is not a CSV table.")
 
 
 def _check_header(path: Path, columns: list[str]) -> None:

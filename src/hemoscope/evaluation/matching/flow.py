@@ -41,6 +41,9 @@ def matching_steps(level: Level, predictions: Predictions, matches: Matches) -> 
         return [str(name) for name in predictions.shown.iloc[rows]]
 
     steps = [Step(level, "in", f"rows of {predictions.file}", len(predictions))]
+    if unused := predictions.unused:
+        columns = "column" if len(unused) == 1 else "columns"
+        steps.append(Step(level, "set aside", f"{columns} not used: {', '.join(unused)}", len(unused)))
     for code, what in ((NOT_THERE, "not in the Manifest"), (SEVERAL, f"of a name that several {level}s have")):
         steps += some(level, "set aside", what, np.flatnonzero(matches.rows == code), named)
     return [*steps, *(Step(level, "found", f"by {way}", count) for way, count in matches.ways.items())]
@@ -54,13 +57,16 @@ def evaluated_steps(cases: Cases) -> list[Step]:
 
     patients = len(np.unique(cases.patients))
     of = "patient" if patients == 1 else "patients"
-    blank = np.flatnonzero(np.isnan(cases.probabilities).all(axis=1))
+    empty = np.isnan(cases.probabilities)
+    blank = np.flatnonzero(empty.all(axis=1))
+    partly = np.flatnonzero(empty[:, ~empty.all(axis=0)].any(axis=1) & ~empty.all(axis=1))
     nobodys = np.flatnonzero(cases.patients == cases.scans)  # they have the name of their scan instead
     unlabelled = np.flatnonzero((cases.labels == UNKNOWN).all(axis=1))
     single = np.flatnonzero(cases.about["slices"] == 1) if cases.level == "scan" else np.array([], np.int64)
     return [
         Step(cases.level, "evaluated", f"{units(cases.level, len(cases))} of {patients:,} {of}", len(cases)),
         *some(cases.level, "of these", "without any probability", blank, named),
+        *some(cases.level, "of these", "rows with an empty probability of a finding that others have", partly, named),
         *some(cases.level, "of these", "without any known label", unlabelled, named),
         *some(cases.level, "of these", "with one slice in the Manifest: a part of a scan", single, named),
         *some(cases.level, "of these", "of unknown patients: each scan counts as a patient", nobodys, named),

@@ -63,6 +63,8 @@ def match_scans(
     """
     if "scan" not in predictions.names:
         raise UsageError(f"{predictions.file} does not say of which scan its rows are: it needs a column scan.")
+    if "slice" in predictions.names and predictions.names["scan"].dropna().duplicated().any():
+        raise UsageError(f"{predictions.file} is no table of scans; it has a row a slice: give it as --predictions.")
     wanted = _array(predictions.names["scan"])
     scans, ways = np.full(len(wanted), NOT_THERE, np.int64), {}
     if slices is not None and "scan" in slices[0].names:

@@ -19,6 +19,7 @@ from hemoscope.evaluation.matching.cells import FIRST_ROW, read_cells
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.report.names import FORMULA_STARTS
+from hemoscope.report.tables import SCAN_COLUMNS, SLICE_COLUMNS
 
 # What columns are called here, and elsewhere (letter case, blanks, "_" and "-" do not count).
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -27,6 +28,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "sop_instance_uid": ("sop instance uid", "sop uid", "image", "image id", "id"),
     "source": ("source", "path", "file", "file name"),
 }
+# What else a table may say of its cases; "" is the index that pandas writes.
+OTHERS = ("", "patient", "patient id", "study", "study id", "study instance uid", "dataset", "split")
 RSNA_ID = r"^(?P<slice>.+)_(?P<finding>[A-Za-z]+)$"  # ID_xxxxxxxxx_subtype, a row for each slice and finding
 
 
@@ -36,7 +39,8 @@ class Predictions:
 
     file: its name, for messages. names: a row each, with those of the columns of SYNONYMS that the table has; text or
     None, `slice` float64 with NaN. rows: (N,) the number of each row in the file, as spreadsheets count.
-    probabilities: float64 (N, 6), NaN where none is given. scored: the findings that the table has a column of.
+    probabilities: float64 (N, 6), NaN where none is given. scored: the findings that the table has a column of. unused:
+    the columns that are of no known name.
     """
 
     file: str
@@ -44,6 +48,7 @@ class Predictions:
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     scored: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,11 +94,15 @@ class Predictions:
             )
         rows = np.arange(FIRST_ROW, FIRST_ROW + cells.num_rows)
         scored = tuple(name for name in FINDING_NAMES if name in used)
-        return cls(path.name, pd.DataFrame(names), rows, probabilities, scored)
+        unused = tuple(name for name in cells.column_names if name not in used.values() and _plain(name) not in _KNOWN)
+        return cls(path.name, pd.DataFrame(names), rows, probabilities, scored, unused)
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
+
+
+_KNOWN = frozenset(map(_plain, (*OTHERS, *SLICE_COLUMNS, *SCAN_COLUMNS, *(w for ws in SYNONYMS.values() for w in ws))))
 
 
 def _columns_of_findings(path: Path, columns: list[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from hemoscope.evaluation.matching.cases import Cases, Level
@@ -99,9 +100,15 @@ def scored_scans(predictions: Predictions, truth: Truth, slices: tuple[Predictio
 
 def _none_found(level: Level, truth: Truth, predictions: Predictions) -> str:
     """Nothing matched: what the two sides call their cases."""
+    if level == "slice" and _has_a_row_a_scan(predictions.names):
+        return f"{predictions.file} has no slice of the Manifest; it has a row a scan: give it as --scans."
     theirs, ours = predictions.shown.iloc[0], truth.names(np.array([0]), level)[0]
     rows, columns = f"{len(predictions):,} rows of {predictions.file}", ", ".join(predictions.names)
     return (
         f"None of the {rows} is a {level} of the Manifest: the first is called {theirs} there (columns {columns}), "
         f"and {ours} here."
     )
+
+
+def _has_a_row_a_scan(names: pd.DataFrame) -> bool:
+    return "scan" in names and "slice" not in names and not names["scan"].duplicated().any()

@@ -17,13 +17,16 @@ from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 
 Systems = Mapping[str, Cases]  # by name
+OPTIONS = {"slices.csv": "--predictions", "scans.csv": "--scans"}  # of `hemoscope evaluate`, for what systems write
 
 
 def read_systems(folders: Sequence[Path]) -> dict[Level, dict[str, Cases]]:
     """The cases of each level that every folder has, by the name of the folder.
 
-    Raises UsageError for fewer than two folders, for two of one name, and where no level is in all of them.
+    Raises UsageError for a folder of predictions, for fewer than two folders, for two of one name, and where no level
+    is in all of them.
     """
+    _refuse_predictions(folders)
     names = _names(folders)
     if len(folders) < 2:
         raise UsageError("Give at least two folders that `hemoscope evaluate` wrote: there is nothing to compare.")
@@ -82,6 +85,17 @@ def shared_table(level: Level, systems: Systems, shared: Systems) -> Table:
     columns = ("system", unit, "patients", f"shared {unit}", "shared patients", *FINDING_NAMES)
     note = f"Under each finding: the shared {unit} that every system which scores it has scored; a dash: not scored."
     return Table(f"{unit}_shared", f"The {unit} that are compared", columns, tuple(rows), (note,))
+
+
+def _refuse_predictions(folders: Sequence[Path]) -> None:
+    """Raise UsageError for a folder that holds what a system predicts, but no evaluation of it."""
+    for folder in folders:
+        if any((folder / file).exists() for file in FILES.values()):
+            continue
+        for file, option in OPTIONS.items():
+            if (folder / file).exists():
+                command = f"hemoscope evaluate {option} {folder / file} --manifest M --out OTHER"
+                raise UsageError(f"{folder} holds predictions, which are not evaluated yet: run `{command}` first.")
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -40,6 +40,8 @@ class ReaderStudy:
         A Manifest also finds scans that have another name there. Raises UsageError, also where no scan is shared.
         """
         read = Readings.read(readings)
+        if len(read.readers) == 1 and truth is None and model is None:
+            raise UsageError(f"{readings} is of one reader: there is nobody to agree with; give --truth or --model.")
         scans, labels, manifest = read.scans, None, None
         if truth is not None and truth.suffix == MANIFEST_SUFFIX:
             manifest = Truth.of(Manifest.read(truth))
@@ -63,8 +65,10 @@ class ReaderStudy:
 
     @property
     def vote(self) -> Labels:
-        """What the majority of the readers says, (N, 6)."""
+        """What the majority of the readers says, (N, 6); of one reader alone, what that one says."""
         labels = self.readings.labels
+        if len(labels) == 1:
+            return np.asarray(labels[0])
         return np.stack([majority(labels[:, :, finding]) for finding in range(len(FINDING_NAMES))], axis=1)
 
     def label(self, finding: int) -> Labels:

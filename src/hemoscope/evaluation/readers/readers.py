@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import numpy as np
-
 from hemoscope.datasets.labels import contradictions
 from hemoscope.evaluation.matching.cases import UNKNOWN
 from hemoscope.evaluation.readers.readings import Readings
@@ -14,6 +12,7 @@ from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 
+NAMED = 10  # of the scans in which a reader contradicts himself
 INDEPENDENT = "Every scan counts as independent of the others."
 
 
@@ -61,11 +60,12 @@ def agreement_table(readings: Readings) -> Table:
 
 def _contradictions(readings: Readings) -> list[str]:
     """What to say of readers who see a type of hemorrhage but none of any, or the other way round."""
-    counts = {
-        name: int(np.count_nonzero(contradictions(labels)))
-        for name, labels in zip(readings.readers, readings.labels, strict=True)
-    }
-    named = [f"{name} in {count:,}" for name, count in counts.items() if count]
-    return [f"Scans in which a reader names a type but no hemorrhage, or the reverse: {', '.join(named)}."] * bool(
-        named
-    )
+    named = []
+    for name, labels in zip(readings.readers, readings.labels, strict=True):
+        scans = readings.scans[contradictions(labels)]
+        if len(scans):
+            more = ", ..." if len(scans) > NAMED else ""
+            named.append(f"{name} in {len(scans):,} ({', '.join(map(str, scans[:NAMED]))}{more})")
+    if not named:
+        return []
+    return [f"Scans in which a reader names a type but no hemorrhage, or the reverse: {', '.join(named)}."]

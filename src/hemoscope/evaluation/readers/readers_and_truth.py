@@ -32,6 +32,8 @@ CALLED = f"The model says yes at a probability of {THRESHOLD} and above."
 CIRCULAR = "The truth is the majority of these readers themselves: against it they look better than they are."
 AGAINST_VOTE = "No truth was given: the model is measured against the majority of the readers, and they are not."
 
+AGAINST_READER = "No truth was given: the model is measured against the one reader."
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -124,7 +126,7 @@ def _spread(estimates: tuple[Estimate, ...]) -> Cell:
 def _notes(study: ReaderStudy) -> tuple[str, ...]:
     notes = [INDEPENDENT] + [CALLED] * (study.model is not None)
     if study.truth is None:
-        return (*notes, AGAINST_VOTE)
+        return (*notes, AGAINST_VOTE if len(study.readings.readers) > 1 else AGAINST_READER)
     known = (study.truth != UNKNOWN) & (study.vote != UNKNOWN)
     circular = len(study.readings.readers) > 1 and known.any() and (study.truth == study.vote)[known].all()
     return (*notes, *[CIRCULAR] * bool(circular))

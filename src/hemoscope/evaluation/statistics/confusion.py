@@ -30,6 +30,7 @@ _OF: dict[Measure, tuple[tuple[int, int, int, int], tuple[int, int, int, int]]] 
     "f1": ((2, 0, 0, 0), (2, 1, 0, 1)),
     "prevalence": ((1, 0, 0, 1), (1, 1, 1, 1)),
 }
+ZERO_CELL = "no interval: TP, FP, TN or FN is 0"
 _EMPTY: dict[Measure, str] = {
     "sensitivity": "no positives",
     "specificity": "no negatives",
@@ -95,7 +96,7 @@ class Counts:
         if np.isnan(value):
             return Estimate.none(_EMPTY[measure])
         if 0 in (self.tp, self.fp, self.tn, self.fn):
-            return Estimate(float(value), blank="a cell of the table is empty")
+            return Estimate(float(value), blank=ZERO_CELL)
         positives, negatives = (
             (self.fn / self.tp, self.tn / self.fp) if measure == "ppv" else (self.tp / self.fn, self.fp / self.tn)
         )
@@ -142,7 +143,10 @@ class ClusteredCounts:
         return interval(hits / count, quotients(self.drawn @ hit, self.drawn @ of))
 
     def at_prevalence(self, measure: PredictiveValue, prevalence: float) -> Estimate:
-        """A predictive value where a share `prevalence` has the finding, from sensitivity and specificity."""
+        """A predictive value where a share `prevalence` has the finding, from sensitivity and specificity.
+
+        Without an interval where a cell is 0: draws of a sensitivity or specificity of 0 or 1 hardly vary.
+        """
         exact = self.counts.at_prevalence(measure, prevalence)
         if exact.value is None:
             return exact
@@ -150,6 +154,8 @@ class ClusteredCounts:
         for (_, of), what in zip(of_classes, ("with positives", "with negatives"), strict=True):
             if why := too_few(self._patients(of), what):
                 return Estimate(exact.value, blank=why)
+        if exact.blank:
+            return exact
         sensitivity, specificity = (quotients(self.drawn @ hit, self.drawn @ of) for hit, of in of_classes)
         return interval(exact.value, _predictive(measure, sensitivity, specificity, prevalence))
 
