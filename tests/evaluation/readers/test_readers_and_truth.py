@@ -14,7 +14,7 @@ pytest.importorskip("pyarrow", reason="needs pip install hemoscope[evaluate]")
 from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
 from hemoscope.evaluation.readers.reader_study import ReaderStudy
-from hemoscope.evaluation.readers.reader_tables import reader_tables
+from hemoscope.evaluation.readers.reader_tables import lines_of_any, reader_tables
 from hemoscope.evaluation.readers.readers import agreement_table, pairs_table
 from hemoscope.evaluation.readers.readers_and_truth import AGAINST_VOTE, CIRCULAR, by_finding_table, by_reader_table
 from hemoscope.evaluation.readers.readings import Readings
@@ -143,3 +143,13 @@ def test_contradictions_are_named() -> None:
     many = np.tile(labels[:1, :1], (1, 12, 1))
     note = agreement_table(Readings(np.arange(12).astype(object), ("A",), many)).notes[-1]
     assert note.endswith("A in 12 (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...).")
+
+
+def test_lines_of_any_name_no_more_than_ten_scans() -> None:
+    scans, readings = np.array([f"s{number}" for number in range(12)], object), np.ones((2, 12, 6), np.int8)
+    truth = np.zeros((12, 6), np.int8)
+    lines = list(lines_of_any(reader_tables(ReaderStudy(Readings(scans, ("A", "B"), readings), truth))))
+    assert [line.partition(":")[0] for line in lines[:2]] == ["A, ICH", "B, ICH"]
+    assert lines[-1] == "Labels that all readers contradict, ICH: 12 (s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, ...)."
+    agreed = list(lines_of_any(reader_tables(ReaderStudy(Readings(scans, ("A", "B"), readings), 1 - truth))))
+    assert agreed[-1] == "Labels that all readers contradict, ICH: 0."

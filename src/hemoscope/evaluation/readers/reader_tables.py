@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hemoscope.evaluation.readers.label_errors import disputed_labels, shared_mistakes
 from hemoscope.evaluation.readers.reader_study import ReaderStudy
-from hemoscope.evaluation.readers.readers import agreement_table, pairs_table
+from hemoscope.evaluation.readers.readers import agreement_table, pairs_table, some_of
 from hemoscope.evaluation.readers.readers_and_truth import by_finding_table, by_reader_table
 from hemoscope.evaluation.table import Table
 from hemoscope.evaluation.table_files import text_of
@@ -38,5 +38,5 @@ def lines_of_any(tables: Iterable[Table]) -> Iterator[str]:
                     f"{name} {text_of(cell)}" for name, cell in named if cell is not None
                 )
         elif table.name == "disputed_labels":
-            scans = f" ({', '.join(str(row[1]) for row in rows)})" if rows else ""
+            scans = f" ({some_of([row[1] for row in rows])})" if rows else ""
             yield f"{table.title}, {entry}: {len(rows):,}{scans}."

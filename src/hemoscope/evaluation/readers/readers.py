@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from hemoscope.datasets.labels import contradictions
@@ -12,7 +13,7 @@ from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 
-NAMED = 10  # of the scans in which a reader contradicts himself
+NAMED = 10  # scans in a sentence
 INDEPENDENT = "Every scan counts as independent of the others."
 
 
@@ -58,14 +59,18 @@ def agreement_table(readings: Readings) -> Table:
     )  # fmt: skip
 
 
+def some_of(scans: Sequence[object]) -> str:
+    """The names of the first few scans."""
+    return ", ".join([*map(str, scans[:NAMED]), *["..."] * (len(scans) > NAMED)])
+
+
 def _contradictions(readings: Readings) -> list[str]:
     """What to say of readers who see a type of hemorrhage but none of any, or the other way round."""
     named = []
     for name, labels in zip(readings.readers, readings.labels, strict=True):
         scans = readings.scans[contradictions(labels)]
         if len(scans):
-            more = ", ..." if len(scans) > NAMED else ""
-            named.append(f"{name} in {len(scans):,} ({', '.join(map(str, scans[:NAMED]))}{more})")
+            named.append(f"{name} in {len(scans):,} ({some_of(scans.tolist())})")
     if not named:
         return []
     return [f"Scans in which a reader names a type but no hemorrhage, or the reverse: {', '.join(named)}."]
