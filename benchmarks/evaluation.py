@@ -19,6 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from hemoscope.evaluation.evaluate import evaluate, tables_of
 from hemoscope.evaluation.measures.measures import discrimination
 from hemoscope.evaluation.statistics.bootstrap import DRAWS
+from hemoscope.evaluation.statistics.proportions import clopper_pearson
 
 SLICES = 1_000_000
 SECONDS = 60.0
@@ -46,7 +47,7 @@ def main() -> None:
     loop = f"scikit-learn: areas of slices, {PLAIN_DRAWS} draws x {DRAWS // PLAIN_DRAWS:,}"
     sides = {
         f"hemoscope: every table, {DRAWS:,} draws": lambda: tables_of(evaluation),
-        f"hemoscope: areas of slices, {DRAWS:,} draws": lambda: discrimination(cases, part.draws),
+        f"hemoscope: areas of slices, {DRAWS:,} draws": lambda: discrimination(cases, part.draws, clopper_pearson),
         loop: plain,
     }
     seconds = in_turn(sides, REPEATS)

@@ -31,8 +31,8 @@ TABLES = ("slices_areas", "scans_areas", "scans_at_points", "calibration_slices"
 FIRST_LINES = """# Results
 Written by `scripts/results.py` from the predictions in [results](../results/README.md); do not edit it by hand. All
 figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. Patients
-are few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each figure is
-made: [evaluation](evaluation.md). Make them again: `make dataset`, then
+are few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each figure
+is made: [evaluation](evaluation.md). Make them again: `make dataset`, then
 `python scripts/results.py data/manifest.parquet runs/results`.
 """
 
@@ -93,8 +93,9 @@ def differences(out: Path) -> Table:
             rows.append((row["first"], row["second"], unit, int(row[unit]), estimate(row, "first - second")))
     columns = ("first", "second", "of", "cases", "first - second")
     note = (
-        "On the cases that all systems have scored. Intervals are 95%: patients are drawn. The trials had half of the patients, small pictures and minutes to "
-        "learn: this is no comparison of the papers' methods. Tests of every pair: `hemoscope compare`."
+        "On the cases that all systems have scored. Intervals are 95%: patients are drawn. The trials had half of the "
+        "patients, small pictures and minutes to learn: this is no comparison of the papers' methods. Tests of every "
+        "pair: `hemoscope compare`."
     )
     return Table("differences", "Differences in ROC AUC of any hemorrhage", columns, tuple(rows), (note,))
 
