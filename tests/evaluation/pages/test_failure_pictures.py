@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from hemoscope.ct.read import read_scan
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.detector.bundle import Bundle
+from hemoscope.detector.inference import Detector
 from hemoscope.evaluation.pages.failure_pictures import LONGEST_SIDE, SlicePictures
+from hemoscope.findings import FINDING_NAMES
+from hemoscope.report.wording import percent
 
 EDH, SDH = 0, 4
 SLICES = 5
@@ -49,12 +54,23 @@ def decoded(picture) -> np.ndarray:
 def test_a_slice_has_its_windows_and_the_heat_map_of_the_finding(manifest, store, stored) -> None:
     pictures = SlicePictures(manifest, store if stored else None, Bundle.load("default"))
     ((drawn,), scale) = pictures.of([(key(3), EDH)])
-    assert [picture.title for picture in drawn] == ["Brain 40/80", "Heat map, epidural", "Subdural 80/200"]
+    before, heat_title, after = (picture.title for picture in drawn)
+    assert (before, after) == ("Brain 40/80", "Subdural 80/200")
+    assert heat_title.startswith("Heat map, epidural: ") and heat_title.endswith("%")
     brain, heat, _ = (decoded(picture) for picture in drawn)
     assert max(brain.shape[:2]) == LONGEST_SIDE
     assert np.abs(brain[..., 0] - brain[..., 2]).max() < 12  # grey, as far as JPEG keeps it
     assert np.abs(heat[..., 0] - heat[..., 2]).max() > 40  # the hemorrhage is coloured
     assert scale >= 4
+
+
+@pytest.mark.parametrize(("number", "finding"), [(0, SDH), (3, EDH)])
+def test_the_probability_is_what_the_detector_says_of_the_slice_alone(manifest, examples, number, finding) -> None:
+    scan = read_scan(examples / "physionet_ct_ich/patient_052.nii.gz")
+    alone = replace(scan, hu=scan.hu[[number]], slices=scan.slices[number : number + 1], independent=True)
+    expected = Detector.load("default")(alone).slice_probabilities[0, finding]
+    ((drawn,), _) = SlicePictures(manifest, bundle=Bundle.load("default")).of([(key(number), finding)])
+    assert drawn[1].title == f"Heat map, {FINDING_NAMES[finding]}: {percent(expected)}"
 
 
 def test_without_a_bundle_there_are_pictures_alone(manifest, store) -> None:

@@ -46,6 +46,20 @@ def test_every_part_is_there(out: Path) -> None:
     assert " nan" not in page.lower().replace("nano", "")
 
 
+def test_the_title_names_the_system_by_its_folder(out: Path) -> None:
+    assert "<h1>Evaluation of out</h1>" in (out / "report.html").read_text()
+    assert "<h1>The worst mistakes of out</h1>" in (out / "failures.html").read_text()
+
+
+def test_the_note_of_reliability_points_to_a_table_that_is_there(out: Path) -> None:
+    page = (out / "report.html").read_text()
+    for level in ("slices", "scans"):
+        title = f"Calls of {level} at operating points"
+        assert f"<h3>{title}</h3>" in page
+        assert f"0.7 and 0.9 in the table “{title}” shows it" in page
+    assert "fixed 0.7" in page and "fixed 0.9" in page
+
+
 def test_nothing_is_loaded_from_outside(out: Path) -> None:
     for name in ("report.html", "failures.html"):
         page = (out / name).read_text()

@@ -109,16 +109,78 @@ def test_few_patients_have_a_curve_without_a_band() -> None:
     assert not axes.collections
 
 
-def test_several_systems_share_a_panel_and_one_may_not_score_it(one) -> None:
+def test_two_systems_share_a_panel_and_one_may_not_score_it(one) -> None:
     cases, draws, found = one
     probabilities = cases.probabilities.copy()
     probabilities[:, 0] = NAN
     other = replace(cases, probabilities=probabilities)
     figure = roc({"a": cases, "b": other}, draws, {"a": found, "b": areas(other, draws)})
-    assert legend(figure.axes[0])[2] == "b: not scored"
-    lines = {line.get_label(): line for line in figure.axes[1].lines}
-    colours = {line.get_color() for label, line in lines.items() if label[:2] in ("a:", "b:")}
-    assert len(colours) == 2
+    assert legend(figure.axes[0])[2] == "not scored"
+    assert [said[:4] for said in legend(figure.axes[1])[1:]] == ["AUC ", "AUC "]
+    assert len({line.get_color() for line in figure.axes[1].lines if line.get_label().startswith("AUC ")}) == 2
+    assert len(figure.axes[1].collections) == 2  # a band each
+
+
+NAMES = ["default_0.1.0", "_hidden", "with_$money$_in_it", "trial_ye2019_two_type_sub_lab", "e", "f", "g"]
+
+
+@pytest.fixture(scope="module")
+def seven(one):
+    """A figure of seven systems, the last of which does not score the first finding."""
+    cases, draws, found = one
+    probabilities = cases.probabilities.copy()
+    probabilities[:, 0] = NAN
+    systems = {**dict.fromkeys(NAMES[:-1], cases), NAMES[-1]: replace(cases, probabilities=probabilities)}
+    return roc(systems, draws, dict.fromkeys(NAMES, found))
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_systems_are_named_in_full_once_below_the_figure(seven) -> None:
+    (below,) = seven.legends
+    assert [text.get_text() for text in below.get_texts()] == NAMES
+    looks = [(line.get_color(), line.get_linestyle()) for line in below.get_lines()]
+    assert len(set(looks)) == len(NAMES)
+    seven.draw_without_rendering()
+    assert below.get_window_extent().y1 <= min(axes.get_tightbbox().y0 for axes in seven.axes)
+    assert below.get_window_extent().width <= seven.bbox.width
+
+
+def test_a_system_looks_the_same_in_every_panel_and_below(seven) -> None:
+    below = [(line.get_color(), line.get_linewidth()) for line in seven.legends[0].get_lines()]
+    for axes in seven.axes[1:]:
+        curves = [line for line in axes.lines if line.get_label().startswith("AUC ")]
+        assert [(line.get_color(), line.get_linewidth()) for line in curves] == below
+
+
+def test_of_many_systems_panels_say_only_the_counts(seven) -> None:
+    cut, whole = (legend(axes) for axes in seven.axes[:2])
+    assert cut[0].endswith(" of 30 patients\ncurves of 6 of 7 systems")
+    assert whole[0].endswith(" of 30 patients")
+    assert cut[1:] == whole[1:] == []
+    assert not seven.axes[1].collections  # bands would hide the curves
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_nothing_is_written_over_curves_or_titles(one, count) -> None:
+    cases, draws, found = one
+    systems = dict.fromkeys(NAMES[:count], cases)
+    figures = [roc(systems, draws, dict.fromkeys(systems, found))]
+    if count == 1:
+        figures.append(reliability(systems, draws))
+    for figure in figures:
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            above = axes.get_legend().get_window_extent()
+            assert axes.bbox.y1 <= above.y0
+            assert above.y1 <= axes._left_title.get_window_extent().y0
+            assert above.x1 <= axes.bbox.x1 + 1
+
+
+def test_the_reliability_figure_says_what_its_bins_may_hide(one) -> None:
+    cases, draws, _ = one
+    said = reliability({"": cases}, draws).get_supxlabel()
+    assert "equal numbers of cases" in said
+    assert "PPV at 0.7 and 0.9" in said
 
 
 def test_the_same_figure_is_the_same_file(one) -> None:

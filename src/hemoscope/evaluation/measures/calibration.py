@@ -88,5 +88,7 @@ def reliability_table(level: str, calibrated: Sequence[Calibrated]) -> Table:
             for entry, calibrated_one in zip(FINDINGS, calibrated, strict=True)
             for one in calibrated_one.bins
         ),
-        ("Bins hold as many cases each; equal probabilities share a bin.",),
-    )
+        ("Bins hold equal numbers of cases; equal probabilities share a bin.",
+         "The few high probabilities share the last bin, which may hide overconfidence: the PPV at the fixed "
+         f"probabilities 0.7 and 0.9 in the table “Calls of {level}s at operating points” shows it."),
+    )  # fmt: skip

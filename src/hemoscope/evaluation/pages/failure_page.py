@@ -68,18 +68,18 @@ def failure_groups(
 
 def failure_page(levels: Mapping[Level, tuple[list[Group], float]], title: str, bundle: str | None) -> bytes:
     """The page. levels: what `failure_groups` gave of each; bundle: whose heat maps are shown, None without."""
-    scale = max((scale for _, scale in levels.values()), default=0.0)
     return render(
         "failures.html.j2",
         title=title,
         bundle=bundle,
-        has_heat=any(
-            len(card.pictures) > 2 for groups, _ in levels.values() for group in groups for card in group.cards
-        ),
-        levels={level: groups for level, (groups, _) in levels.items()},
-        scale=scale,
+        levels=[(level, groups, scale, _has_heat(groups)) for level, (groups, scale) in levels.items()],
+        lowest_scale=figures.LOWEST_SCALE_LOGITS,
         heat_stops=figures.legend_stops(),
     )
+
+
+def _has_heat(groups: Sequence[Group]) -> bool:
+    return any(len(card.pictures) > 2 for group in groups for card in group.cards)
 
 
 def _card(cases: Cases, row: int, one: Mistakes, key: str | None, drawn: Sequence[Picture] | str) -> Card:

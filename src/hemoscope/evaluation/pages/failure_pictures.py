@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,10 @@ from hemoscope.datasets.slice_store.read_slices import read_slices, slice_source
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.detector.bundle import Bundle
 from hemoscope.detector.networks import Networks
-from hemoscope.detector.scoring import HuSlice
+from hemoscope.detector.scoring import HuSlice, Score
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import HemoscopeError
-from hemoscope.report import figures
+from hemoscope.report import figures, wording
 from hemoscope.report.panels import Picture, data_uri
 
 LONGEST_SIDE = 320  # pixels; a page has a hundred pictures
@@ -27,9 +28,13 @@ LONGEST_SIDE = 320  # pixels; a page has a hundred pictures
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """Class activation of one finding in a slice: logits [h, w] over the part `crop` of it."""
+    """Class activation of one finding in a slice: logits [h, w] over the part `crop` of it.
 
-    finding: str
+    probability: of the finding in the slice, from the same run of the network; NaN where the bundle gives none.
+    """
+
+    finding: int
+    probability: float
     activation: NDArray[np.float32]
     crop: Crop
 
@@ -93,10 +98,20 @@ class SlicePictures:
             return None
         score = self._networks.score(groups)
         scored = self.bundle.slice_findings
-        name = next((name for name in (FINDING_NAMES[finding], FINDING_NAMES[ANY]) if name in scored), None)
-        if score.maps is None or name is None:
+        shown = next((one for one in (finding, ANY) if FINDING_NAMES[one] in scored), None)
+        if score.maps is None or shown is None:
             return None
-        return Heat(name, score.maps[scored.index(name)], score.slices[place])
+        activation = score.maps[scored.index(FINDING_NAMES[shown])]
+        return Heat(shown, self._probability(score, place, shown), activation, score.slices[place])
+
+    def _probability(self, score: Score, place: int, finding: int) -> float:
+        """Calibrated for a slice by itself, which no neighbour speaks for."""
+        assert self._networks is not None and self.bundle is not None  # there is a score
+        logits = self._networks.logits([score], max(score.slices) + 1)
+        if logits is None:
+            return math.nan
+        of_slice, _ = self.bundle.calibration(logits.slices[[place]], None)
+        return float(of_slice[0, finding])
 
 
 def _shown(bundle: Bundle, place: int, count: int) -> list[list[int]]:
@@ -111,5 +126,6 @@ def _draw(one: HuSlice, heat: Heat | None, scale: float) -> list[Picture]:
     pictures = [Picture(f"Brain {BRAIN}", data_uri(brain))]
     if heat is not None:
         laid = figures.heat(heat.activation, heat.crop, view)
-        pictures.append(Picture(f"Heat map, {heat.finding}", data_uri(figures.overlay(brain, laid, scale))))
+        title = f"Heat map, {FINDING_NAMES[heat.finding]}: {wording.percent(heat.probability)}"
+        pictures.append(Picture(title, data_uri(figures.overlay(brain, laid, scale))))
     return [*pictures, Picture(f"Subdural {SUBDURAL}", data_uri(figures.windowed(one.hu, view, SUBDURAL)))]

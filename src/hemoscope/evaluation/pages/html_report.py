@@ -18,6 +18,7 @@ from hemoscope.evaluation.pages.failure_page import Group, failure_groups, failu
 from hemoscope.evaluation.pages.failure_pictures import SlicePictures
 from hemoscope.evaluation.pages.failures import mistakes_table, worst_mistakes
 from hemoscope.evaluation.pages.known import known_of
+from hemoscope.evaluation.pages.operating_point import points_in_words
 from hemoscope.evaluation.pages.pages import render, write_figures
 from hemoscope.evaluation.pages.plots import precision_recall, reliability, roc
 from hemoscope.evaluation.statistics.estimate import Estimate
@@ -56,7 +57,10 @@ def write_report(
             folder.write(f"tables/{name}", content)
     page = render(
         "evaluation.html.j2",
-        title=f"Evaluation of {_predictions(evaluation)}",
+        title=f"Evaluation of {_system(folder)}",
+        system=_system(folder),
+        files=_files(evaluation),
+        points=points_in_words(evaluation),
         evaluation=evaluation,
         levels=[(level, part, write_figures(figures_of(part, tables), folder),
                  [table for table in tables if table.name.startswith(f"{level}s_")])
@@ -97,7 +101,7 @@ def _write_failures(evaluation: Evaluation, folder: OutputFolder, pictures: Slic
         mistakes = worst_mistakes(part.cases, thresholds_of(part))
         levels[level] = failure_groups(part.cases, mistakes, slices, pictures)
         tables.append(mistakes_table(part.cases, mistakes))
-    title = f"The worst mistakes in {_predictions(evaluation)}"
+    title = f"The worst mistakes of {_system(folder)}"
     bundle = None if pictures is None else pictures.bundle
     folder.write(FAILURES, failure_page(levels, title, None if bundle is None else f"{bundle.name} {bundle.version}"))
     return tables
@@ -112,6 +116,11 @@ def _column(table: Table, name: str) -> list[Estimate]:
     return [cell for cell in (row[place] for row in table.rows) if isinstance(cell, Estimate)]
 
 
-def _predictions(evaluation: Evaluation) -> str:
+def _system(folder: OutputFolder) -> str:
+    """The name of a system is that of the folder of its evaluation, as `hemoscope compare` has it."""
+    return folder.folder.resolve().name
+
+
+def _files(evaluation: Evaluation) -> str:
     files = (evaluation.question.slices, evaluation.question.scans)
     return " and ".join(path.name for path in files if path is not None)

@@ -1,14 +1,14 @@
-"""A figure with a panel a finding: axes, colours, and the legend that says how many cases and patients there are."""
+"""A figure with a panel a finding: axes, colours, and what stands above each panel and below all of them."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from hemoscope.evaluation.matching.cases import Cases
@@ -18,11 +18,13 @@ from hemoscope.findings import FINDINGS
 
 INK, SOFT, LINE, PALE = "#1c2733", "#566372", "#b9c2cb", "#e6eaee"
 # Okabe and Ito's colours, which people with any colour vision tell apart; of systems in the order given.
-SYSTEM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SYSTEM_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 LINES = ("-", (0, (5, 2)), (0, (5, 2, 1, 2)), (0, (1, 1.5)))  # for print without colour
 REFERENCE = {"color": "#8a96a3", "linewidth": 0.9, "linestyle": (0, (4, 3)), "zorder": 1}  # what chance gives
 ROWS, COLUMNS = 2, 3  # of panels
-LONGEST_NAME = 22  # of a system in a legend
+MOST_WITH_AREAS = 2  # systems; of more there is room for the curves alone, and tables have the areas
+SMALL, LINE_POINTS = 8.5, 11.5  # text above a panel, and how high a line of it is
+LETTERS = 150  # that fit across the figure
 
 Systems = Mapping[str, Cases]  # by name; several have scored the same cases, in the same order
 
@@ -47,36 +49,66 @@ class Curve:
 DrawCurve = Callable[[Any, Curve], tuple[Any, str]]  # draws into axes; returns the line, and what the legend says of it
 
 
-def panels(systems: Systems, draws: Draws, draw: DrawCurve, labels: tuple[str, str], legend_at: str) -> Figure:
+def panels(systems: Systems, draws: Draws, draw: DrawCurve, labels: tuple[str, str]) -> Figure:
     """Draw the curve of each system that scored a finding into its panel; a panel that stays empty says why.
 
-    labels: of the axes, across and up. One system has the colours of the findings, several have their own.
+    labels: of the axes, across and up. One system has the colours of the findings, several have their own. Nothing is
+    written into a panel with curves: counts and areas stand above it, the names of several systems below the figure.
     """
-    figure = Figure(figsize=(10.8, 7.6), layout="constrained")
-    axes_of_findings = figure.subplots(ROWS, COLUMNS, sharex=True, sharey=True).flat
-    for finding, axes in enumerate(axes_of_findings):
+    figure = Figure(figsize=(10.8, 9), layout="constrained")
+    several = len(systems) > 1
+    looks = {name: _system_look(place) for place, name in enumerate(systems)}
+    all_axes = list(figure.subplots(ROWS, COLUMNS, sharex=True, sharey=True).flat)
+    lines = 0  # above the panels
+    for finding, axes in enumerate(all_axes):
         _prepare(axes, finding, labels)
-        counted, reasons = "", []
-        for place, (name, cases) in enumerate(systems.items()):
-            look = _look(finding, place if len(systems) > 1 else None)
-            prefix = f"{textwrap.shorten(name, LONGEST_NAME)}: " if len(systems) > 1 else ""
+        counted, reasons, handles = "", [], []
+        for name, cases in systems.items():
+            look = looks[name] if several else _finding_look(finding)
             if why := _missing(cases, finding):
-                axes.plot([], [], label=prefix + why, **look)
+                handles.extend(axes.plot([], [], label=why, **look))
                 reasons.append(why)
                 continue
             rows = cases.measured(finding)
             known, scores = cases.labels[rows, finding], cases.probabilities[rows, finding]
             curve = Curve(name, finding, known, scores, draws.codes[rows], look)
             line, said = draw(axes, curve)
-            line.set_label(prefix + said)
+            line.set_label(said)
+            handles.append(line)
             counted = _counted(curve)
-        if counted:
-            legend = axes.legend(title=counted, loc=legend_at, fontsize=8.5, title_fontsize=8.5, framealpha=0.85,
-                                 edgecolor="none", alignment="left", labelcolor=INK)  # fmt: skip
-            legend.get_title().set_color(INK)
-        else:
+        if not counted:
             axes.text(0.5, 0.5, "\n".join(dict.fromkeys(reasons)), ha="center", va="center", fontsize=11, color=SOFT)
+        elif len(systems) <= MOST_WITH_AREAS:
+            lines = max(lines, _write_above(axes, counted, handles))
+        else:
+            some = f"\ncurves of {len(systems) - len(reasons)} of {len(systems)} systems" if reasons else ""
+            lines = max(lines, _write_above(axes, counted + some, []))
+    for entry, axes in zip(FINDINGS, all_axes, strict=True):
+        title = f"{entry.name.capitalize()} ({entry.abbreviation})"
+        axes.set_title(title, fontsize=11, color=INK, loc="left", pad=6 + LINE_POINTS * lines)
+    if several:
+        _name_below(figure, looks)
     return figure
+
+
+def _write_above(axes: Any, counted: str, handles: Sequence[Any]) -> int:
+    """Write counts, and what is said of curves, between a panel and its title; returns how many lines they take."""
+    legend = axes.legend(handles=handles, title=counted, loc="lower left", bbox_to_anchor=(0, 1), fontsize=SMALL,
+                         title_fontsize=SMALL, frameon=False, alignment="left", labelcolor=INK, borderpad=0,
+                         borderaxespad=0.3, labelspacing=0.25)  # fmt: skip
+    legend.get_title().set_color(SOFT)
+    return sum(1 + text.count("\n") for text in (counted, *(handle.get_label() for handle in handles)))
+
+
+def _name_below(figure: Figure, looks: Mapping[str, Mapping[str, Any]]) -> None:
+    """One legend of all systems below the panels, with their full names."""
+    handles = [Line2D([], [], **look) for look in looks.values()]
+    columns = max(1, min(len(looks), LETTERS // (max(map(len, looks)) + 10)))
+    legend = figure.legend(handles, list(map(str, range(len(looks)))), loc="outside lower center", ncols=columns,
+                           fontsize=9.5, frameon=False, labelcolor=INK, handlelength=3.2)  # fmt: skip
+    for text, name in zip(legend.get_texts(), looks, strict=True):
+        text.set(text=name, parse_math=False)  # as it is: matplotlib hides a label with a leading _ and reads $ as TeX
+    figure.draw_without_rendering()  # a first round of the layout, which leaves too little room for the legend
 
 
 def _missing(cases: Cases, finding: int) -> str:
@@ -87,9 +119,7 @@ def _missing(cases: Cases, finding: int) -> str:
 
 
 def _prepare(axes: Any, finding: int, labels: tuple[str, str]) -> None:
-    entry = FINDINGS[finding]
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set_title(f"{entry.name.capitalize()} ({entry.abbreviation})", fontsize=11, color=INK, loc="left")
     axes.grid(color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=9, color=LINE, labelcolor=SOFT)
@@ -101,10 +131,12 @@ def _prepare(axes: Any, finding: int, labels: tuple[str, str]) -> None:
         axes.set_ylabel(labels[1], fontsize=10, color=INK)
 
 
-def _look(finding: int, place: int | None) -> dict[str, Any]:
-    """How the line of a system looks; place: among several."""
-    if place is None:
-        return {"color": FINDINGS[finding].colour, "linestyle": "-", "linewidth": 1.8}
+def _finding_look(finding: int) -> dict[str, Any]:
+    return {"color": FINDINGS[finding].colour, "linestyle": "-", "linewidth": 1.8}
+
+
+def _system_look(place: int) -> dict[str, Any]:
+    """How the line of one of several systems looks, in every panel."""
     colour = SYSTEM_COLOURS[place % len(SYSTEM_COLOURS)]
     return {"color": colour, "linestyle": LINES[place % len(LINES)], "linewidth": 1.6}
 

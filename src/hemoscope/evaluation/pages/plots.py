@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hemoscope.evaluation.pages.plot_panels import INK, REFERENCE, Curve, Systems, panels
+from hemoscope.evaluation.pages.plot_panels import INK, MOST_WITH_AREAS, REFERENCE, SOFT, Curve, Systems, panels
 from hemoscope.evaluation.statistics.bands import roc_band
 from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.statistics.estimate import Estimate
@@ -19,14 +19,19 @@ from hemoscope.findings import FINDINGS
 
 Areas = Mapping[str, Sequence[Estimate]]  # of each system, six
 
-DIGITS = 2  # of areas in legends; tables have more
+DIGITS = 2  # of areas above panels; tables have more
 MOST_POINTS = 1500  # of a curve; a picture shows no more
+BINS_NOTE = (
+    "Bins hold equal numbers of cases: the few high probabilities share the last bin, which may hide overconfidence.\n"
+    "The PPV at 0.7 and 0.9 in the table of calls shows it."
+)
 
 
 def roc(systems: Systems, draws: Draws, areas: Areas, thresholds: Mapping[str, float] | None = None) -> Figure:
     """ROC curves with their 95% bands, as in Patel 2019, Figures 3 and 4; dots are the operating points of thresholds.
 
-    draws: of the patients of the cases. areas: under the curves. thresholds: by finding.
+    draws: of the patients of the cases. areas: under the curves. thresholds: by finding. More than two systems have no
+    bands, which would hide the curves.
     """
 
     def draw(axes: Any, one: Curve) -> tuple[Any, str]:
@@ -34,7 +39,7 @@ def roc(systems: Systems, draws: Draws, areas: Areas, thresholds: Mapping[str, f
         curve = roc_curve(one.labels, one.scores)
         assert curve is not None  # a curve has both classes
         (line,) = axes.plot(*_thinned(curve.false_positive_rates, curve.sensitivities), **one.look, zorder=3)
-        if one.enough_patients:
+        if one.enough_patients and len(systems) <= MOST_WITH_AREAS:
             band = roc_band(one.labels, one.scores, one.patients, draws)
             axes.fill_between(band.false_positive_rates, band.low, band.high, color=one.look["color"], alpha=0.17, lw=0)
         threshold = (thresholds or {}).get(FINDINGS[one.finding].name)
@@ -43,7 +48,7 @@ def roc(systems: Systems, draws: Draws, areas: Areas, thresholds: Mapping[str, f
             axes.plot(*rates, "o", color=one.look["color"], markersize=6, markeredgecolor=INK, zorder=4)
         return line, f"AUC {_short(areas[one.system][one.finding])}"
 
-    return panels(systems, draws, draw, ("1 - specificity", "Sensitivity"), "lower right")
+    return panels(systems, draws, draw, ("1 - specificity", "Sensitivity"))
 
 
 def precision_recall(systems: Systems, draws: Draws, areas: Areas) -> Figure:
@@ -63,7 +68,7 @@ def precision_recall(systems: Systems, draws: Draws, areas: Areas) -> Figure:
         (line,) = axes.step(recalls, precisions, where="pre", **one.look, zorder=3)
         return line, f"AP {_short(areas[one.system][one.finding])}"
 
-    return panels(systems, draws, draw, ("Sensitivity (recall)", "Positive predictive value (precision)"), "best")
+    return panels(systems, draws, draw, ("Sensitivity (recall)", "Positive predictive value (precision)"))
 
 
 def reliability(systems: Systems, draws: Draws) -> Figure:
@@ -85,11 +90,13 @@ def reliability(systems: Systems, draws: Draws) -> Figure:
         errors = brier(*given), expected_calibration_error(*given)
         return line, "Brier {}\nECE {}".format(*(_short(error) for error in errors))
 
-    return panels(systems, draws, draw, ("Mean probability given", "Share with the finding"), "upper left")
+    figure = panels(systems, draws, draw, ("Mean probability given", "Share with the finding"))
+    figure.supxlabel(BINS_NOTE, fontsize=9, color=SOFT)
+    return figure
 
 
 def _short(area: Estimate) -> str:
-    """An estimate in a legend, which has no room for the reason why there is no interval."""
+    """An estimate above a panel, which has no room for the reason why there is no interval."""
     return f"{area.value:.{DIGITS}f}, no interval" if area.value is not None and area.low is None else area.text(DIGITS)
 
 
