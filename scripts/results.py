@@ -31,8 +31,8 @@ TABLES = ("slices_areas", "scans_areas", "scans_at_points", "calibration_slices"
 FIRST_LINES = """# Results
 Written by `scripts/results.py` from the predictions in [results](../results/README.md); do not edit it by hand. All
 figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. Patients
-are few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each figure
-is made: [evaluation](evaluation.md). Make them again: `make dataset`, then
+are few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each
+figure is made: [evaluation](evaluation.md). Make them again: `make dataset`, then
 `python scripts/results.py data/manifest.parquet runs/results`.
 """
 
