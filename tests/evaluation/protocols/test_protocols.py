@@ -13,6 +13,7 @@ from hemoscope.evaluation.protocols.catalogue import PROTOCOLS
 from hemoscope.evaluation.protocols.efficientclass2021 import balance
 from hemoscope.evaluation.protocols.scans_of_slices import scans_of_slices
 from hemoscope.evaluation.published import papers
+from hemoscope.evaluation.statistics.challenge import challenge_loss
 from hemoscope.evaluation.statistics.estimate import Estimate
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.evaluation.table_files import files_of
@@ -20,7 +21,6 @@ from hemoscope.findings import ANY, FINDING_NAMES
 
 SLICES_A_SCAN, SCANS = 20, 60
 TABLES = {
-    "default": 0,
     "burduja2020": 4,
     "efficientclass2021": 2,
     "wong2019": 3,
@@ -72,7 +72,7 @@ def tables_of(name: str, *cases: Cases | None) -> dict[str, Table]:
     return {table.name: table for table in PROTOCOLS[name].tables(*cases, *[None] * (3 - len(cases)))}
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "default"])
 def test_every_protocol_makes_tables_that_can_be_written(name: str, slices: Cases, scans: Cases) -> None:
     tables = tables_of(name, slices, scans, scans)
     assert len(tables) == TABLES[name]
@@ -238,3 +238,16 @@ def test_slices_score_the_scans_that_they_are_of_and_no_other() -> None:
     assert found.names.tolist() == ["a", "b"]
     assert found.probabilities[:, ANY].tolist() == pytest.approx([0.6, 0.3])
     assert found.labels[:, ANY].tolist() == [0, -1]
+
+
+def test_the_default_gives_the_challenge_metric_of_complete_slices(slices: Cases) -> None:
+    labels = slices.labels.copy()
+    labels[:20, 3] = -1  # the slices of one scan lack a label
+    part = cases_of("slice", slices.scans, labels, slices.probabilities)
+    (table,) = PROTOCOLS["default"].tables(part, None)
+    known = slices.take(np.arange(20, len(slices)))
+    expected = challenge_loss(known.labels, known.probabilities).value
+    assert table.rows[0][:2] == (len(slices) - 20, SCANS - 1)
+    assert isinstance(table.rows[0][2], Estimate)
+    assert table.rows[0][2].value == pytest.approx(expected, abs=1e-12)
+    assert PROTOCOLS["default"].tables(None, part) == []
