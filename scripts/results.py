@@ -27,7 +27,15 @@ ROOT = Path(__file__).parent.parent
 PREDICTIONS, PAGE = ROOT / "results", ROOT / "docs/results.md"
 DEFAULT = "default_0.1.0"  # the shipped bundle
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
-TABLES = ("slices_areas", "scans_areas", "scans_at_points", "calibration_slices", "calibration_scans", "scan_rules")
+TABLES = (
+    "challenge",
+    "slices_areas",
+    "scans_areas",
+    "scans_at_points",
+    "calibration_slices",
+    "calibration_scans",
+    "scan_rules",
+)
 FIRST_LINES = """# Results
 Written by `scripts/results.py` from the predictions in [results](../results/README.md); do not edit it by hand. All
 figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. Patients

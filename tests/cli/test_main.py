@@ -30,7 +30,8 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 def test_the_commands_are_listed_with_the_main_one_first(run: Callable[..., Any]) -> None:
     training = ["train", "predict", "export", "runs", "networks"]
-    assert list(cli.commands) == ["detect", "info", "bundles", "dataset", *training]
+    measuring = ["evaluate", "compare", "readers", "submit"]
+    assert list(cli.commands) == ["detect", "info", "bundles", "dataset", *training, *measuring]
     helped = run("--help")
     assert helped.code == 0
     assert "Research use only. Not a medical device." in helped.out
