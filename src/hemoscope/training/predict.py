@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
+from hemoscope.report.write import write_whole
 from hemoscope.training.answers import Answers, OnProgress, answers_to
 from hemoscope.training.building import place
 from hemoscope.training.examples import Examples
 from hemoscope.training.run import Run
-from hemoscope.training.run_facts import write_whole
 from hemoscope.training.train import trained_system
 
 SLICES, SCANS = "slices.csv", "scans.csv"

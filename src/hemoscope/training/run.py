@@ -21,8 +21,9 @@ from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
+from hemoscope.report.write import write_whole
 from hemoscope.training.recipe import Recipe
-from hemoscope.training.run_facts import FACTS, read_facts, write_whole
+from hemoscope.training.run_facts import FACTS, read_facts
 
 FORMAT = 1
 RECIPE, CHECKPOINT = "recipe.yaml", "checkpoint.pt"
