@@ -30,11 +30,6 @@ def steps_an_epoch(stage: Stage, examples: Examples, usable: NDArray[np.int64]) 
     return math.ceil(len(epoch_order(stage, examples, usable, random_of(0))) / stage.batch)
 
 
-def total_steps(stage: Stage, examples: Examples, usable: NDArray[np.int64]) -> int:
-    """The steps of a stage."""
-    return steps_an_epoch(stage, examples, usable) * (stage.epochs or 1)
-
-
 def batches_of_epoch(
     stage: Stage, examples: Examples, usable: NDArray[np.int64], random: np.random.Generator
 ) -> list[NDArray[np.int64]]:

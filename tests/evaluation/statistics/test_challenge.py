@@ -7,11 +7,17 @@ import pytest
 from sklearn.metrics import log_loss
 
 from hemoscope.evaluation.statistics.bootstrap import Draws
-from hemoscope.evaluation.statistics.challenge import challenge_loss, challenge_loss_clustered, losses
+from hemoscope.evaluation.statistics.challenge import challenge_loss_clustered, losses
 
 # epidural, intraparenchymal, intraventricular, subarachnoid, subdural, any
 LABELS = np.array([[0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]], np.int8)
 PROBABILITIES = np.array([[0.1, 0.8, 0.25, 0.5, 0.0, 0.9], [0.0, 0.2, 0.1, 0.05, 1.0, 0.3]])
+
+
+def challenge_loss(labels, probabilities):
+    """Of slices that are each of a patient of their own."""
+    draws = Draws.of(np.arange(len(labels)), count=2)
+    return challenge_loss_clustered(labels, probabilities, draws.codes, draws)
 
 
 def test_metric_computed_by_hand():

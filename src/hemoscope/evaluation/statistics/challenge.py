@@ -32,17 +32,10 @@ def losses(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDAr
     return -np.log(of_truth)
 
 
-def challenge_loss(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> Estimate:
-    """The metric for labels and probabilities (N, 6), without an interval, as Kaggle would print it."""
-    if why := _incomplete(labels, probabilities):
-        return Estimate.none(why)
-    return Estimate(float(np.mean(losses(labels, probabilities) @ WEIGHTS) / WEIGHTS.sum()))
-
-
 def challenge_loss_clustered(
     labels: NDArray[np.int8], probabilities: NDArray[np.float64], patients: Patients, draws: Draws
 ) -> Estimate:
-    """The metric with an interval that resamples patients (N,)."""
+    """The metric for labels and probabilities (N, 6), as Kaggle has it; its interval resamples patients (N,)."""
     if why := _incomplete(labels, probabilities):
         return Estimate.none(why)
     return clustered_mean(losses(labels, probabilities) @ WEIGHTS / WEIGHTS.sum(), patients, draws)
