@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from lightning_fabric import Fabric
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
 
+from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.clustered import auc_clustered, auc_difference
 from hemoscope.networks.patel2019_baselines import SequenceSVM, maximum, percentile_95
 from hemoscope.networks.system import System
 from hemoscope.training.answers import answers_to, features_of
@@ -35,7 +36,6 @@ from hemoscope.training.run import Run
 ROOT = Path(__file__).parent.parent
 PAGE, MARK = ROOT / "docs/systems.md", "<!-- written by scripts/system_trials.py -->"
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
-DRAWS, SEED = 2000, 7
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,15 @@ def whole_manifest(data: Path, out: Path) -> None:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one way of scoring gave to held-out examples. unit: slices or scans; one row each, with its patient."""
+    """What one way of scoring gave to held-out examples, one row each with its patient.
+
+    stage: that made the network. how: where the stage scores in several ways. unit: slices or scans.
+    """
 
     system: str
+    stage: str
     how: str
+    finding: str
     unit: str
     labels: np.ndarray
     scores: np.ndarray
@@ -127,13 +132,13 @@ def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
         for place, finding in enumerate(system.findings):
             if finding != "any" and "any" in system.findings:
                 continue
-            how = stage.name if finding == "any" else f"{stage.name}, {finding}"
+            names = (run.recipe.name, stage.name, "", finding)
             if scores_slices:
                 labels, of_slices = examples.labels[whole, place], answers.slices[whole, place]
-                found.append(Scores(run.recipe.name, how, "slices", labels, of_slices, patients[whole]))
+                found.append(Scores(*names, "slices", labels, of_slices, patients[whole]))
             use = whole[first]
             labels = examples.labels_of_scans[use, place]
-            found.append(Scores(run.recipe.name, how, "scans", labels, answers.scans[use, place], patients[first][use]))
+            found.append(Scores(*names, "scans", labels, answers.scans[use, place], patients[first][use]))
         if stage.name == "cnn" and run.recipe.network["name"] == "patel2019":
             found += baselines(run, system, examples, use, patients[first][use], fabric)
     return found
@@ -158,62 +163,45 @@ def baselines(
         of_training.features[places], training.lengths[learned], training.labels_of_scans[learned, 0]
     )
     scores = {
-        "cnn, 95th percentile": percentile_95(probabilities, examples.lengths)[use],
-        "cnn, support vector machine": svm.scores(held_out.features, examples.lengths)[use],
-        "cnn, maximum": maximum(probabilities, examples.lengths)[use],
+        "95th percentile": percentile_95(probabilities, examples.lengths)[use],
+        "support vector machine": svm.scores(held_out.features, examples.lengths)[use],
+        "maximum": maximum(probabilities, examples.lengths)[use],
     }
-    return [Scores(run.recipe.name, how, "scans", labels, value, patients) for how, value in scores.items()]
+    names = (run.recipe.name, "cnn")
+    return [Scores(*names, how, "any", "scans", labels, value, patients) for how, value in scores.items()]
 
 
-def draws(patients: np.ndarray) -> list[np.ndarray]:
-    """The rows of each bootstrap draw of patients."""
-    random = np.random.default_rng(SEED)
-    codes, names = pd.factorize(patients)
-    rows_of = [np.flatnonzero(codes == code) for code in range(len(names))]
-    return [np.concatenate([rows_of[i] for i in random.integers(len(names), size=len(names))]) for _ in range(DRAWS)]
-
-
-def auc_with_interval(labels: np.ndarray, scores: np.ndarray, patients: np.ndarray) -> str:
+def auc_with_interval(one: Scores) -> str:
     """ROC AUC with a 95% interval from draws of patients."""
-    values = [roc_auc_score(labels[rows], scores[rows]) for rows in draws(patients) if 0 < labels[rows].mean() < 1]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return f"{roc_auc_score(labels, scores):.3f} ({low:.3f} to {high:.3f})"
+    draws = Draws.of(one.patients)
+    return auc_clustered(one.labels, one.scores, draws.codes, draws).text()
 
 
 def difference(before: Scores, after: Scores) -> str:
     """AUC of one way of scoring minus that of another on the same rows, with a 95% interval from draws of patients."""
     assert (before.labels == after.labels).all() and (before.patients == after.patients).all()
-
-    def of(rows: np.ndarray) -> float:
-        labels = before.labels[rows]
-        return float(roc_auc_score(labels, after.scores[rows]) - roc_auc_score(labels, before.scores[rows]))
-
-    values = [of(rows) for rows in draws(before.patients) if 0 < before.labels[rows].mean() < 1]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return f"{of(np.arange(len(before.labels))):+.3f} ({low:+.3f} to {high:+.3f})"
+    draws = Draws.of(before.patients)
+    found = auc_difference(before.labels, after.scores, before.scores, draws.codes, draws).estimate
+    if found.value is None or found.low is None or found.high is None:
+        return found.text()
+    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
 def table(runs: list[Run], fabric: Fabric) -> str:
     """The table of all trials in Markdown."""
-    lines = ["| recipe | way of scoring | held out | patients, bleeding | AUC of `any` (95%) | against the CNN (95%) |"]
-    lines += ["| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| recipe | stage | finding | held out | patients, with it | AUC (95%) | against the CNN (95%) |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
     times = ["| recipe, stage | trained on patients, slices | steps | loss, first and last tenth | seconds |"]
     times += ["| --- | --- | --- | --- | --- |"]
     for run in runs:
         found = scores_of(run, fabric)
         for one in found:
             positive = len(set(one.patients[one.labels == 1]))
-            if len(np.unique(one.labels)) < 2:
-                auc, against = "one class only", ""
-            else:
-                auc = auc_with_interval(one.labels, one.scores, one.patients)
-                first = next(other for other in found if other.unit == one.unit)
-                same_finding = first.how.startswith("cnn") and one.labels.shape == first.labels.shape
-                against = difference(first, one) if same_finding and first is not one else ""
-            what = f"{len(one.labels):,} {one.unit}"
-            lines.append(
-                f"| {one.system} | {one.how} | {what} | {len(set(one.patients))}, {positive} | {auc} | {against} |"
-            )
+            first = next(other for other in found if (other.unit, other.finding) == (one.unit, one.finding))
+            against = difference(first, one) if first.stage == "cnn" and first is not one else ""
+            stage = f"{one.stage}, {one.how}" if one.how else one.stage
+            of = f"{len(one.labels):,} {one.unit} | {len(set(one.patients))}, {positive}"
+            lines.append(f"| {one.system} | {stage} | {one.finding} | {of} | {auc_with_interval(one)} | {against} |")
         steps = pd.read_csv(run.folder / "steps.csv")
         for stage, facts in run.facts["stages"].items():
             loss = steps.loc[steps["stage"] == stage, "loss"].to_numpy()

@@ -46,6 +46,19 @@ def test_a_slice_does_not_depend_on_the_others_of_its_batch(network: BackboneNet
         torch.testing.assert_close(network(pictures)[3:4], network(pictures[3:4]), atol=1e-5, rtol=1e-5)
 
 
+def test_mirrored_answers_are_the_mean_of_both_looks_and_mirror_with_the_slice(network: BackboneNetwork) -> None:
+    both = BackboneNetwork("resnet18", MEAN, DEVIATION, mirrored=True)
+    both.load_state_dict(network.state_dict())
+    both.eval()
+    pictures = torch.rand(3, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(both(pictures), (network(pictures) + network(pictures.flip(3))) / 2)
+        torch.testing.assert_close(both.feature_maps(pictures.flip(3)), both.feature_maps(pictures).flip(3))
+        seen = both.train().feature_maps(pictures)  # training sees a slice once, as augmentation turned it
+        torch.testing.assert_close(seen, network.train().feature_maps(pictures))
+    network.eval()
+
+
 @pytest.mark.parametrize(("stride", "places"), [(None, 2), (32, 2), (16, 4), (8, 8)])
 def test_the_stride_sets_the_places_of_the_feature_maps(stride: int | None, places: int) -> None:
     with torch.device("meta"):

@@ -23,7 +23,8 @@ class BackboneNetwork(PooledNetwork):
 
     name: as timm has it, with the tag that `initial_weights: imagenet` means. mean, deviation: of grey levels, for each
     channel of the pictures. dropout: before the linear layer. output_stride: pixels between places of the feature maps,
-    None for the network's own.
+    None for the network's own. mirrored: outside training, feature maps are the mean of those of a slice and of its
+    mirror image, turned back; a head is nearly symmetric, and two looks err less than one. It doubles the time.
 
     Raises UsageError where the network cannot have another stride.
     """
@@ -39,10 +40,12 @@ class BackboneNetwork(PooledNetwork):
         findings: tuple[str, ...] = FINDING_NAMES,
         dropout: float = 0.0,
         output_stride: int | None = None,
+        mirrored: bool = False,
     ) -> None:
         super().__init__()
         self.findings = findings
         self.channels = len(mean)
+        self.mirrored = mirrored
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)  # (channels, 1, 1)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
         self.backbone = _without_classifier(name, self.channels, output_stride)
@@ -52,8 +55,12 @@ class BackboneNetwork(PooledNetwork):
 
     def feature_maps(self, pictures: Tensor) -> Tensor:
         """(N, channels, H, W), grey levels 0 to 1, to (N, F, H / stride, W / stride)."""
-        maps: Tensor = self.backbone.forward_features((pictures - self.mean) / self.deviation)
-        return maps
+        normalised = (pictures - self.mean) / self.deviation
+        if self.training or not self.mirrored:
+            return self.backbone.forward_features(normalised)  # type: ignore[no-any-return]
+        both = self.backbone.forward_features(torch.cat([normalised, normalised.flip(3)]))  # (2 N, F, h, w)
+        straight, mirrored = both.unflatten(0, (2, -1))
+        return (straight + mirrored.flip(3)) / 2  # type: ignore[no-any-return]
 
 
 def _without_classifier(name: str, channels: int, output_stride: int | None) -> Any:

@@ -4,6 +4,7 @@ It follows no single paper. Each part, and why it is here:
 
 - Backbone: any of timm that ends in feature maps; MobileNetV2 (Sandler et al. 2018) at stride 16, so that heat maps of
   a 256 x 256 slice have 16 x 16 places. Average and one linear layer: class activation maps (Zhou et al. 2016).
+- Mirror images: a head is nearly symmetric, so the mean over a slice and its mirror image errs less than one look.
 - Neighbouring slices as channels: the winners of RSNA 2019 gave three slices to their CNNs.
 - Deltas: what a slice's features differ by from the slice below and from that above, joined to its own; the
   second-placed team of RSNA 2019 reports that they help a sequence network. Zero at the ends of the scan.
@@ -51,6 +52,7 @@ class Current:
     mean: float = 0.449  # of grey levels, taken off every channel: that of ImageNet over its three colours
     deviation: float = 0.226  # of grey levels, likewise
     dropout: float = 0.2  # before each linear layer that gives logits
+    mirrored: bool = False  # answers are the mean of a slice's and its mirror image's
     sequence: Literal["gru", "transformer", "none"] = "gru"
     width: int = 128  # of the sequence network; even, of a transformer a multiple of its heads
     layers: int = 1  # of the sequence network
@@ -160,6 +162,7 @@ def build(settings: Current) -> System:
         findings=settings.findings,
         dropout=settings.dropout,
         output_stride=settings.output_stride,
+        mirrored=settings.mirrored,
     )
     _refuse_without_feature_maps(backbone, settings.backbone)
     return System(backbone, None if settings.sequence == "none" else SequenceNetwork(settings, backbone.feature_count))
