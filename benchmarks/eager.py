@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from hemoscope.ct.prepare import prepare_slice
-
-NETWORK = Path(__file__).resolve().parent.parent / "scripts" / "default_bundle"
-SIZE = 224
+from hemoscope.detector.bundle import Bundle
 
 
 def plain_slices(folder: Path) -> list[tuple[NDArray[np.int16], Dataset]]:
@@ -41,12 +37,12 @@ def eager_sides(folder: Path) -> dict[str, Callable[[], object]]:
     try:
         import torch
 
-        sys.path.insert(0, str(NETWORK))
-        from network import SliceNetwork
+        from hemoscope.networks.current import Current, build
     except ImportError as error:
         print(f"The side in eager PyTorch is left out ({error}): it needs `pip install hemoscope[train]`.")
         return {}
-    network = SliceNetwork().eval()
+    network = build(Current(channels=1, mirrored=True, sequence="none")).slice_network.eval()
+    given = Bundle.load("default").input
     own_number = torch.get_num_threads()
 
     @torch.inference_mode()
@@ -55,8 +51,8 @@ def eager_sides(folder: Path) -> dict[str, Callable[[], object]]:
         scores = []
         for hu, dataset in plain_slices(folder):
             row_mm, column_mm = map(float, dataset.PixelSpacing)
-            grey, _ = prepare_slice(hu, (row_mm, column_mm), SIZE)
-            logits, _ = network(torch.from_numpy(grey)[None, None])
+            grey, _ = given.frame(hu, (row_mm, column_mm))
+            logits = network(torch.from_numpy(grey)[None].float() / 255)
             scores.append(float(logits[0, -1]))
         return scores
 

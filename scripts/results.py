@@ -25,8 +25,9 @@ from hemoscope.evaluation.table_files import markdown_of
 
 ROOT = Path(__file__).parent.parent
 PREDICTIONS, PAGE = ROOT / "results", ROOT / "docs/results.md"
-DEFAULT = "default_0.1.0"  # the shipped bundle
+DEFAULT, BEFORE = "default", "default_0.1.0"  # the shipped bundle, and the one before it, on the same folds
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
+LOOSE_SLICES = ("rsna_loose",)
 TABLES = (
     "challenge",
     "slices_areas",
@@ -52,13 +53,19 @@ def run_command(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "hemoscope.cli.main", *command[1:]], check=True)
 
 
-def whole_scans(manifest: Path, out: Path) -> Path:
-    """Write the part of a Manifest that is measured on."""
+def labelled(manifest: Path, datasets: tuple[str, ...], path: Path) -> Path:
+    """Write the slices of some datasets that have all labels as a Manifest."""
     everything = Manifest.read(manifest)
-    of_whole = np.isin(everything.table["dataset"].to_numpy(), WHOLE_SCANS)
-    path = out / "whole_scans.parquet"
-    everything.take(of_whole & (everything.labels >= 0).all(axis=1)).write(path)
+    chosen = np.isin(everything.table["dataset"].to_numpy(), datasets)
+    everything.take(chosen & (everything.labels >= 0).all(axis=1)).write(path)
     return path
+
+
+def evaluate(name: str, manifest: Path, out: Path) -> None:
+    """Measure one system."""
+    of = PREDICTIONS / name
+    given = ["--predictions", of / "slices.csv", "--scans", of / "scans.csv", "--manifest", manifest]
+    run_command("evaluate", *given, "--out", out)
 
 
 def tables_of(folder: Path, names: tuple[str, ...]) -> str:
@@ -108,19 +115,42 @@ def differences(out: Path) -> Table:
     return Table("differences", "Differences in ROC AUC of any hemorrhage", columns, tuple(rows), (note,))
 
 
+def against_before(manifest: Path, out: Path) -> Table:
+    """How far the shipped bundle is from the one before it, finding by finding, on the same slices and scans."""
+    rows = []
+    slices = labelled(manifest, (*WHOLE_SCANS, *LOOSE_SLICES), out / "with_loose_slices.parquet")
+    for name in (DEFAULT, BEFORE):
+        evaluate(name, slices, out / f"{name}_with_loose_slices")
+    for what, end, units in (
+        ("whole scans", "", ("slices", "scans")),
+        ("whole scans and loose slices of RSNA 2019", "_with_loose_slices", ("slices",)),
+    ):
+        compared = out / f"before{end}"
+        run_command("compare", *(out / f"{name}{end}" for name in (DEFAULT, BEFORE)), "--out", compared)
+        for unit in units:
+            table = pd.read_csv(compared / f"tables/{unit}_differences.csv")
+            chosen = (table["measure"] == "ROC AUC") & table["test"].str.contains("bootstrap")
+            for _, row in table[chosen].iterrows():
+                rows.append((what, unit, row["finding"], int(row[unit]), estimate(row, "first - second")))
+    columns = ("measured on", "of", "finding", "cases", f"{DEFAULT} - {BEFORE}")
+    note = (
+        "The same patients, folds and cases for both; both calibrated fold by fold on the others. Patients are drawn."
+    )
+    return Table("before", "Differences in ROC AUC from the bundle before it", columns, tuple(rows), (note,))
+
+
 def main(manifest: Path, out: Path) -> None:
     """Evaluate every system, compare them all, and write the page."""
     out.mkdir(parents=True, exist_ok=True)
-    whole = whole_scans(manifest, out)
+    whole = labelled(manifest, WHOLE_SCANS, out / "whole_scans.parquet")
     systems = sorted(path.parent.name for path in PREDICTIONS.glob("*/slices.csv"))
     for name in systems:
-        of = PREDICTIONS / name
-        given = ["--predictions", of / "slices.csv", "--scans", of / "scans.csv", "--manifest", whole]
-        run_command("evaluate", *given, "--out", out / name)
-    run_command("compare", *(out / name for name in systems), "--out", out / "compared")
-    compared = [markdown_of(table).replace("## ", "### ", 1) for table in (areas(systems, out), differences(out))]
+        evaluate(name, whole, out / name)
+    run_command("compare", *(out / name for name in systems if name != BEFORE), "--out", out / "compared")
+    compared = (areas(systems, out), differences(out), against_before(manifest, out))
+    parts = [markdown_of(table).replace("## ", "### ", 1) for table in compared]
     shipped = tables_of(out / DEFAULT, TABLES)
-    PAGE.write_text("\n".join([FIRST_LINES, "## Systems", *compared, f"## The shipped bundle, {DEFAULT}", shipped]))
+    PAGE.write_text("\n".join([FIRST_LINES, "## Systems", *parts, f"## The shipped bundle, {DEFAULT}", shipped]))
 
 
 if __name__ == "__main__":

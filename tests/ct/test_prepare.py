@@ -13,15 +13,16 @@ from hemoscope.ct.prepare import (
     NETWORK_WINDOW,
     SMALLEST_CROP_MM,
     Crop,
+    NetworkInput,
     cut,
     fit_square,
     head_crop,
-    prepare_slice,
     to_channels,
 )
 from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL, Window, to_grey
 
 SIZE = 224
+HEAD = NetworkInput(SIZE, (NETWORK_WINDOW,), framing="head")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_the_crop_is_the_same_square_in_mm_whatever_the_pixels(head, rows: int, 
 
 def test_the_picture_shows_what_the_crop_says(head) -> None:
     hu, spacing = head
-    grey, crop = prepare_slice(hu, spacing, SIZE)
+    (grey,), crop = HEAD.frame(hu, spacing)
     shown = to_grey(cut(hu, crop), NETWORK_WINDOW).astype(float)
     scale = crop.height / SIZE
     centres = ((np.arange(SIZE) + 0.5) * scale).astype(int)
@@ -90,7 +91,7 @@ def test_a_slice_of_air_gives_the_whole_picture() -> None:
     crop = head_crop(np.full((100, 80), -1024, np.int16), None)
     assert crop.top <= 0 and crop.left <= 0
     assert crop.top + crop.height >= 100 and crop.left + crop.width >= 80
-    assert (prepare_slice(np.full((100, 80), -1024, np.int16), None, SIZE)[0] == 0).all()
+    assert (HEAD.frame(np.full((100, 80), -1024, np.int16), None)[0] == 0).all()
 
 
 def test_what_lies_outside_the_picture_is_air() -> None:

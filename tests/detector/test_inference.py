@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 
 import hemoscope
-from hemoscope.ct.prepare import prepare_slice
 from hemoscope.ct.scan import Scan
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.detector.detection import OperatingPoint, State
@@ -151,8 +150,8 @@ def test_maps_are_grad_cam(detector: Detector, ge_scan: Scan, tmp_path: Path) ->
     extractor = onnx.utils.Extractor(shapes)
     head = onnxruntime.InferenceSession(extractor.extract_model([features_name], ["logits"]).SerializeToString())
     whole = onnxruntime.InferenceSession(graph.SerializeToString())
-    grey, _ = prepare_slice(ge_scan.hu[12], ge_scan.pixel_spacing_mm, detector.bundle.input.size)
-    features, maps, logits = whole.run([features_name, "maps", "logits"], {"grey": grey[None, None]})
+    grey, _ = detector.bundle.input.frame(ge_scan.hu[12], ge_scan.pixel_spacing_mm)
+    features, maps, logits = whole.run([features_name, "maps", "logits"], {"grey": grey[None]})
     places = features.shape[2] * features.shape[3]
     channels = np.random.default_rng(0).choice(features.shape[1], 40, replace=False)
     gradient = np.empty((40, len(FINDING_NAMES)), np.float32)
@@ -175,15 +174,10 @@ def _linear_weights(graph: onnx.ModelProto) -> np.ndarray:
     return tensors[node.input[1]][:, :, 0, 0]
 
 
-def test_training_and_detection_prepare_the_same_array(
+def test_the_network_gets_what_its_input_prepares(
     detector: Detector, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The array that the training script stores is the array that the network gets in detection."""
-    pytest.importorskip("pandas", reason="the training script needs pandas: pip install hemoscope[train]")
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts" / "default_bundle"))
-    from collections_table import physionet, prepare
-
-    row = physionet(shared_data).iloc[[700]].assign(upside_down=False)
+    """test_same_picture.py compares that with what training gets."""
     seen: list[np.ndarray] = []
 
     class Recorder:
@@ -192,11 +186,12 @@ def test_training_and_detection_prepare_the_same_array(
             return np.zeros((1, 6), np.float32), np.zeros((1, 6, 14, 14), np.float32)
 
     monkeypatch.setattr(detector._networks, "_slices", Recorder())
-    scan = hemoscope.read_scan(Path(row["path"].item()), window=Window(40, 120))
+    picture = shared_data / "physionet_ct_ich" / "images" / "049_15.jpg"
+    scan = hemoscope.read_scan(picture, window=Window(40, 120))
     detector._networks.score([[HuSlice(0, scan.hu[0], scan.pixel_spacing_mm)]])
-    assert np.array_equal(seen[0][0, 0], prepare(row)[0])
-    grey = cv2.imread(row["path"].item(), cv2.IMREAD_GRAYSCALE)
-    assert np.array_equal(scan.hu[0], from_grey(grey, Window(40, 120)))
+    prepared, _ = detector.bundle.input.frame(scan.hu[0], scan.pixel_spacing_mm)
+    assert np.array_equal(seen[0][0], prepared) and prepared.std() > 20
+    assert np.array_equal(scan.hu[0], from_grey(cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE), Window(40, 120)))
 
 
 def test_a_threshold_is_a_name_or_a_probability() -> None:

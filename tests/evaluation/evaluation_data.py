@@ -1,4 +1,4 @@
-"""Real predictions and labels: what the shipped bundle said of slices that its five folds held out."""
+"""Real predictions and labels: what the bundle 0.1.0 said of slices that its five folds held out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hemoscope.datasets.importing.scan_labels import labels_of_scans
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.findings import FINDING_NAMES
 
-CROSSVALIDATION = Path(__file__).parents[2] / "scripts/default_bundle/crossvalidation.csv"
+CROSSVALIDATION = Path(__file__).parents[1] / "held_out_logits.csv"
 NAMES = list(FINDING_NAMES)
 LABELS = [f"label_{name}" for name in NAMES]
 

@@ -53,7 +53,7 @@ def test_slices_are_called_by_themselves() -> None:
     """As detection does with `--independent`: a slice's call does not change when its neighbours are taken away."""
     table = collection()
     fitted = calibrate.fit(table)
-    assert fitted.calibration.context.sigma_mm > 1  # neighbours count in this collection
+    assert any(fitted.calibration.context.weights[ANY].neighbourhood)  # neighbours count in this collection
     together, _ = calibrate.apply(table, fitted)
     alone, _ = calibrate.apply(table.assign(scan=table["scan"] + "-" + table["slice"].astype(str)), fitted)
     calls, keys = ["sensitive_call", "specific_call"], ["patient", "slice"]
@@ -151,6 +151,17 @@ def test_it_is_calibrated_on_whole_labelled_scans_of_datasets_with_bleeding_and_
     assert set(chosen["scan"]) == set(table["scan"])
     with pytest.raises(UsageError, match="bleeding and normal scans"):
         calibrate.to_calibrate_on(table[table["scan"] == "2"])
+
+
+def test_it_is_not_calibrated_on_a_few_slices_of_scans_that_are_normal_for_all_we_know() -> None:
+    """A dataset of two slices of each scan: where they show no blood, the label of the scan is unknown."""
+    table = collection()
+    bleeds = table.groupby("scan")["label_any"].transform("max")
+    whole = table.assign(**dict.fromkeys(calibrate.SCAN_LABELS, bleeds))
+    few = whole[whole["slice"].isin([5, 6])].assign(source="loose", scan="few-" + whole["scan"])
+    few.loc[few["label_any"] == 0, calibrate.SCAN_LABELS] = -1
+    chosen = calibrate.to_calibrate_on(pd.concat([whole, few]))  # rows of several folds have the same numbers
+    assert set(chosen["scan"]) == set(table["scan"])
 
 
 def test_held_out_answers_become_predictions_of_every_slice_and_scan(tmp_path: Path) -> None:

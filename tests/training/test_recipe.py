@@ -12,6 +12,7 @@ from hemoscope.training.building import new_system
 from hemoscope.training.recipe import Recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+SYSTEMS = (Path(__file__).parents[2] / "docs/systems.md").read_text()
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -20,6 +21,7 @@ def test_every_recipe_builds_its_network(path: Path) -> None:
     with torch.device("meta"):  # shapes alone: ResNeXt-101 takes seconds to fill
         system = new_system(recipe)
     assert recipe.name == path.stem
+    assert f"`{path.stem}" in SYSTEMS.replace("recipes/", ""), "docs/systems.md does not name it"
     for stage in recipe.stages:
         assert stage.trains == "slice_network" or system.scan_network is not None
 

@@ -28,14 +28,14 @@ def test_a_full_card_has_its_tables_and_no_unknowns() -> None:
         given=given,
         calibrated=True,
         licence="Apache-2.0",
-        trained_on=[TrainedOn("CT-ICH", 75, 75, 2500, "CC BY 4.0"), TrainedOn("loose slices", None, 1200, 1200, "-")],
-        held_out=[TrainedOn("CT-ICH", 7, 7, 230, "CC BY 4.0")],
+        trained_on=[TrainedOn("CT-ICH", 75, 75, 2500), TrainedOn("loose slices", None, 1200, 1200)],
+        held_out=[TrainedOn("CT-ICH", 7, 7, 230)],
         trained_with={"recipe": "small.yaml"},
         metrics={"scan AUC, any": "0.91 (0.70-0.99), 3 of 7 patients"},
         remarks=["The LSTM did not beat its CNN."],
     )
     card = model_card(facts)
-    assert "| CT-ICH | 75 | 75 | 2,500 | CC BY 4.0 |" in card
+    assert "| CT-ICH | 75 | 75 | 2,500 |" in card
     assert "| loose slices | not known | 1,200 |" in card
     assert "| scan AUC, any | 0.91 (0.70-0.99), 3 of 7 patients |" in card
     assert "40/80, 80/200" in card and "stands for 2" in card and "- The LSTM did not beat its CNN." in card

@@ -132,6 +132,14 @@ def predict(
 @click.argument("runs", metavar="RUN [RUN]", nargs=-1, required=True, type=PATH)
 @click.option("--out", metavar="DIR", required=True, type=PATH, help="The folder of the bundle.")
 @click.option("--name", metavar="NAME", help="Of the bundle; without it, that of the folder.")
+@click.option(
+    "--bundle-version",
+    "version",
+    metavar="TEXT",
+    default="0",
+    show_default=True,
+    help="Of the bundle, for its reports.",
+)
 @click.option("--fold", "folds", metavar="RUN", multiple=True, type=PATH, help="A run of the same recipe that held "
               "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
 @click.option("--calibration", type=click.Choice(CALIBRATIONS), show_default="platt", help="How, with --fold: a "
@@ -144,6 +152,7 @@ def export(
     runs: tuple[Path, ...],
     out: Path,
     name: str | None,
+    version: str,
     folds: tuple[Path, ...],
     calibration: Method | None,
     held_out: Path | None,
@@ -172,6 +181,7 @@ def export(
             out,
             _fabric(device)("32"),
             progress,
+            version,
             calibration or "platt",
             held_out,
         )

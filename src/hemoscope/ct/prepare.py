@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemoscope.ct.hounsfield import AIR_HU
-from hemoscope.ct.windows import Window, to_grey
+from hemoscope.ct.windows import Window
 
 # 0...70 HU lies inside every display window that the collections at hand were rendered with, so that neither the
 # window nor its ceiling in the skull can tell the source of a slice.
@@ -79,20 +79,6 @@ def cut(hu: NDArray[np.int16], crop: Crop) -> NDArray[np.int16]:
     if row0 < row1 and col0 < col1:
         part[row0 - crop.top : row1 - crop.top, col0 - crop.left : col1 - crop.left] = hu[row0:row1, col0:col1]
     return part
-
-
-def prepare_slice(
-    hu: NDArray[np.int16], pixel_spacing_mm: tuple[float, float] | None, size: int, window: Window = NETWORK_WINDOW
-) -> tuple[NDArray[np.uint8], Crop]:
-    """Turn a slice into network input: (grey levels [size, size], the crop that they show).
-
-    hu: HU [row, column], row 0 anterior, column 0 the patient's right; pixel_spacing_mm as in `head_crop`.
-    """
-    crop = head_crop(hu, pixel_spacing_mm)
-    grey = to_grey(cut(hu, crop), window)
-    shrinks = size < max(grey.shape)
-    resized = cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return resized.astype(np.uint8, copy=False), crop
 
 
 def fit_square(

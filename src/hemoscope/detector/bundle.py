@@ -15,8 +15,7 @@ from typing import Any
 
 from hemoscope.ct.prepare import NetworkInput
 from hemoscope.ct.windows import Window
-from hemoscope.detector import format1
-from hemoscope.detector.calibration import Calibration, Context
+from hemoscope.detector.calibration import Calibration, Context, Weights
 from hemoscope.detector.curves import UNCHANGED, Curves, Isotonic, Line
 from hemoscope.detector.detection import OperatingPoint
 from hemoscope.findings import FINDING_NAMES
@@ -80,16 +79,13 @@ class Bundle:
     @classmethod
     def _from_files(cls, files: Mapping[str, bytes], place: Path) -> Bundle:
         facts = json.loads(files[FACTS])
-        if facts["format"] not in (format1.FORMAT, FORMAT_VERSION):
+        if facts["format"] != FORMAT_VERSION:
             raise UsageError(
                 f"The bundle '{place}' has format {facts['format']}; this Hemoscope reads {FORMAT_VERSION}."
             )
         for name in files.keys() - {FACTS}:
             if hashlib.sha256(files[name]).hexdigest() != facts["files"][name]:
                 raise ValueError(f"the checksum of {name} is wrong")
-        input_type, slices = NetworkInput, SLICES
-        if facts["format"] == format1.FORMAT:
-            facts, input_type, slices = format1.upgrade(facts), format1.WindowedHead, format1.MODEL
         networks = facts["networks"]
         slice_findings = _findings(networks["slices"]["findings"])
         scan_findings = _findings(networks["scan"]["findings"]) if networks["scan"] else slice_findings
@@ -97,8 +93,8 @@ class Bundle:
         return cls(
             name=facts["name"],
             version=facts["version"],
-            input=read_input(facts["input"], input_type),
-            slice_network=files[slices],
+            input=read_input(facts["input"]),
+            slice_network=files[SLICES],
             slice_findings=slice_findings,
             scan_network=files[SCAN] if networks["scan"] else None,
             scan_findings=scan_findings,
@@ -123,10 +119,10 @@ def describe_input(given: NetworkInput) -> dict[str, Any]:
     }
 
 
-def read_input(facts: Mapping[str, Any], input_type: type[NetworkInput] = NetworkInput) -> NetworkInput:
+def read_input(facts: Mapping[str, Any]) -> NetworkInput:
     """The input of a network from bundle.json. Raises KeyError, TypeError, ValueError or UsageError."""
     slices, pixels = facts["maximum_filter"]
-    return input_type(
+    return NetworkInput(
         size=int(facts["size"]),
         windows=tuple(Window.from_text(text) for text in facts["windows"]),
         neighbours=int(facts["neighbours"]),
@@ -145,13 +141,29 @@ def _findings(names: Sequence[str]) -> tuple[str, ...]:
 
 def _calibration(facts: Mapping[str, Any], slice_findings: Sequence[str], scan_findings: Sequence[str]) -> Calibration:
     """What is null in bundle.json changes nothing."""
-    context = None if facts["context"] is None else Context(**facts["context"])
+    context = None if facts["context"] is None else _context(facts["context"], slice_findings)
     levels = facts["calibration"]
     if levels is None:
         return Calibration(context, Curves.identity(), Curves.identity(), facts["scan_rule"])
     return Calibration(
         context, _curves(levels["slice"], slice_findings), _curves(levels["scan"], scan_findings), facts["scan_rule"]
     )
+
+
+def _context(facts: Mapping[str, Any], findings: Sequence[str]) -> Context:
+    """The weights of findings that are not scored are never used."""
+    if missing := set(findings) - set(facts["weights"]):
+        raise ValueError(f"it scores {sorted(missing)[0]}, but holds no weights of its context")
+    weights = [
+        _weights(facts["weights"][name]) if name in findings else Weights.of_neighbourhood(place)
+        for place, name in enumerate(FINDING_NAMES)
+    ]
+    return Context(float(facts["sigma_mm"]), float(facts["assumed_spacing_mm"]), tuple(weights))
+
+
+def _weights(facts: Mapping[str, Any]) -> Weights:
+    own, neighbourhood, scan = (tuple(map(float, facts[part])) for part in ("slice", "neighbourhood", "scan"))
+    return Weights(own, neighbourhood, scan, float(facts["intercept"]))
 
 
 def _curves(level: Mapping[str, Any], findings: Sequence[str]) -> Curves:
@@ -195,7 +207,7 @@ def _read_files(place: Path) -> dict[str, bytes]:
 
 def _names(facts: bytes) -> list[str]:
     names = list(json.loads(facts)["files"])
-    if unknown := set(names) - {CARD, SLICES, SCAN, format1.MODEL}:
+    if unknown := set(names) - {CARD, SLICES, SCAN}:
         raise ValueError(f"it names {sorted(unknown)[0]}, which is no part of a bundle")
     return names
 

@@ -21,18 +21,20 @@ from hemoscope.networks.ye2019 import Cascade
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress
 from hemoscope.training.batches import as_detection_sees
-from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points, to_calibrate_on
+from hemoscope.training.calibrate import Settings, cross_fitted, fit, operating_points, to_calibrate_on
 from hemoscope.training.examples import Examples
 from hemoscope.training.export import Pictures, export_system
+from hemoscope.training.fit_context import SIGMAS_MM
 from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
-from hemoscope.training.measure import auc, patients
+from hemoscope.training.measure import auc, clustered_proportion, patients, proportion
 from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
 from hemoscope.training.recipe import Input
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
 
 COMPARED_SCANS = 3  # on which ONNX Runtime must agree with PyTorch
+OF_ONE_FOLD = ("split", "initial_weights", "remarks")  # what the recipes of folds may differ in
 LICENCE = "of the code Apache-2.0; of the weights as the training data demand"
 
 
@@ -43,6 +45,7 @@ def export_runs(
     folder: Path,
     fabric: Fabric,
     on_progress: OnProgress,
+    version: str = "0",
     method: Method = "platt",
     held_out: Path | None = None,
 ) -> Bundle:
@@ -53,7 +56,12 @@ def export_runs(
     answers as Predictions, each fold calibrated on the others. Raises UsageError where they do not fit.
     """
     run, system = runs[0], _system(runs)
-    facts: dict[str, Any] = {"name": name, "version": "0", "licence": LICENCE, "provenance": _provenance(runs, folds)}
+    facts: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "licence": LICENCE,
+        "provenance": _provenance(runs, folds),
+    }
     metrics: dict[str, str] = {}
     if folds:
         _check_folds(run, folds)
@@ -95,7 +103,7 @@ def _check_folds(run: Run, folds: Sequence[Run]) -> None:
 
 def replace_split(run: Run) -> dict[str, Any]:
     """The recipe without what may differ between folds."""
-    return {key: value for key, value in run.recipe.model_dump().items() if key not in ("split", "initial_weights")}
+    return {key: value for key, value in run.recipe.model_dump().items() if key not in OF_ONE_FOLD}
 
 
 def _calibration(table: pd.DataFrame, system: System, settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
@@ -104,19 +112,32 @@ def _calibration(table: pd.DataFrame, system: System, settings: Settings) -> tup
     fitted = fit(scans, settings)
     slices_of, scans_of = cross_fitted(scans, settings)
     facts = fitted.facts(system.findings) | {"operating_points": operating_points(fitted, slices_of, scans_of)}
-    return facts, _figures(table, scans_of)
+    return facts, _figures(table, slices_of, scans_of)
 
 
-def _figures(table: pd.DataFrame, scans: pd.DataFrame) -> dict[str, str]:
+def _figures(table: pd.DataFrame, slices: pd.DataFrame, scans: pd.DataFrame) -> dict[str, str]:
+    """AUC by dataset, of slices as the network scores them, and of scans; then what the operating points give.
+
+    slices, scans: those that were calibrated, with their calls.
+    """
     figures = {}
     for source, part in table.groupby("source"):
         for finding in FINDING_NAMES:
-            if part[finding].notna().all():
+            if part[finding].notna().all() and (part[f"label_{finding}"] >= 0).any():
                 value = f"{auc(part, finding)}, {patients(part, finding)} patients"
                 figures[f"slice AUC, {source}, {finding}"] = value
     for source, part in scans.groupby("source"):
         value = f"{auc(part, FINDING_NAMES[ANY])}, {patients(part, FINDING_NAMES[ANY])} patients"
         figures[f"scan AUC, {source}, any"] = value
+    for unit, calls, share in (("scans", scans, proportion), ("single slices", slices, clustered_proportion)):
+        for source, part in calls.groupby("source"):
+            for point in ("sensitive", "specific"):
+                bleeds = part["label_any"] == 1
+                found, left = part[bleeds], part[~bleeds]
+                figures[f"{unit} at `{point}`, {source}"] = (
+                    f"sensitivity {share(found[f'{point}_call'], found['patient'])}; "
+                    f"specificity {share(~left[f'{point}_call'], left['patient'])}"
+                )
     return figures
 
 
@@ -162,6 +183,7 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         held_out=_datasets(folds, "validation"),
         trained_with=trained_with,
         metrics=metrics,
+        remarks=run.recipe.remarks,
     )
 
 

@@ -17,8 +17,9 @@ def auc(table: pd.DataFrame, finding: str) -> str:
     return auc_clustered(known[f"label_{finding}"].to_numpy(), known[finding].to_numpy(), draws.codes, draws).text()
 
 
-def proportion(hits: int, count: int) -> str:
-    """A proportion with its Clopper-Pearson interval: "12/14, 0.86 (0.57 to 0.98)"."""
+def proportion(hit: pd.Series, _: pd.Series) -> str:
+    """A proportion of scans, one a patient, with its Clopper-Pearson interval: "12/14, 0.86 (0.57 to 0.98)"."""
+    hits, count = int(hit.sum()), len(hit)
     return f"{hits}/{count}, {clopper_pearson(hits, count).text(2)}" if count else "none"
 
 

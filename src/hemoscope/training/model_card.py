@@ -18,7 +18,6 @@ class TrainedOn:
     patients: int | None
     scans: int
     slices: int
-    licence: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,11 @@ def _limits(facts: CardFacts) -> list[str]:
 
 
 def _datasets(rows: Sequence[TrainedOn]) -> str:
-    header = ("dataset", "patients", "scans", "slices", "licence")
     cells = [
-        (one.name, UNKNOWN if one.patients is None else f"{one.patients:,}", f"{one.scans:,}", f"{one.slices:,}",
-         one.licence)
+        (one.name, UNKNOWN if one.patients is None else f"{one.patients:,}", f"{one.scans:,}", f"{one.slices:,}")
         for one in rows
-    ]  # fmt: skip
-    return _table(header, cells)
+    ]
+    return _table(("dataset", "patients", "scans", "slices"), cells)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

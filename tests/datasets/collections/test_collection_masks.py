@@ -14,7 +14,7 @@ import pytest
 from hemoscope.ct.inputs import InputFile
 from hemoscope.ct.nifti import read_nifti
 from hemoscope.ct.pixels import Decoder
-from hemoscope.ct.prepare import prepare_slice
+from hemoscope.ct.prepare import NETWORK_WINDOW, NetworkInput
 from hemoscope.ct.windows import Window, from_grey
 from hemoscope.datasets.collection import Imported
 from hemoscope.datasets.collections.masks import COLLECTION
@@ -111,8 +111,10 @@ def test_the_window_makes_the_value_of_a_pixel_its_hu(bhsd: Imported, shared_dat
 def test_the_front_of_the_head_is_up_once_the_orientation_is_followed(bhsd: Imported, shared_data: Path) -> None:
     """Real slices of RSNA 2019 whose front is up resemble the pictures more than the pictures upside down."""
 
+    head = NetworkInput(32, (NETWORK_WINDOW,), framing="head")
+
     def features(hu: np.ndarray) -> np.ndarray:
-        small = prepare_slice(hu, None, 32)[0].astype(float).ravel()
+        small = head.frame(hu, None)[0].astype(float).ravel()
         return (small - small.mean()) / (small.std() * np.sqrt(small.size) + 1e-6)
 
     upright = [

@@ -21,7 +21,7 @@ from store_examples import (
 )
 
 from hemoscope import read_scan
-from hemoscope.ct.prepare import fit_square, prepare_slice
+from hemoscope.ct.prepare import NETWORK_WINDOW, NetworkInput, fit_square
 from hemoscope.ct.windows import BRAIN, SOFT_TISSUE, SUBDURAL, Window, from_grey, to_grey
 from hemoscope.datasets.duplicates import dhash
 from hemoscope.datasets.manifest import Manifest
@@ -66,9 +66,10 @@ def test_training_and_detection_prepare_the_same_picture(examples: Path, work: P
     scan = read_scan(examples / "ge_tilted_head_series")
     native, _ = build(ge_manifest(examples), work / "native", size=None)
     assert native.shape == (512, 512)
+    head = NetworkInput(224, (NETWORK_WINDOW,), framing="head")
     for number, hu in enumerate(scan.hu):
-        detection, crop = prepare_slice(hu, scan.pixel_spacing_mm, 224)
-        training, same_crop = prepare_slice(native.hu(number), scan.pixel_spacing_mm, 224)
+        detection, crop = head.frame(hu, scan.pixel_spacing_mm)
+        training, same_crop = head.frame(native.hu(number), scan.pixel_spacing_mm)
         assert crop == same_crop and (training == detection).all()
 
 

@@ -28,8 +28,7 @@ NAMES = list(FINDING_NAMES)
 @pytest.fixture(scope="module")
 def cases() -> Cases:
     """Held-out slices with the network's own probabilities, to four digits, so that some are equal and some are 0."""
-    root = Path(__file__).resolve().parents[3]
-    table = pd.read_csv(root / "scripts/default_bundle/crossvalidation.csv")
+    table = pd.read_csv(Path(__file__).resolve().parents[2] / "held_out_logits.csv")
     table = table[table["run"].str.startswith("fold")].reset_index(drop=True)
     probabilities = (1 / (1 + np.exp(-table[NAMES].to_numpy()))).round(4)
     labels = table[[f"label_{name}" for name in NAMES]].to_numpy(np.int8)
