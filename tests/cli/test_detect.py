@@ -68,7 +68,7 @@ def test_no_identifier_leaves_unless_asked(run: Run, head: Path, bundle: Path, t
         dataset.StudyDate, dataset.SeriesDescription = "20260102", "Head of Doe"
         dataset.save_as(path)
     (folder / "Doe_letter.txt").write_text("Dear Jane")
-    secrets = ("Doe", "Jane", "4711", "ACC-99", "20260102", header.SOPInstanceUID, header.SeriesInstanceUID)
+    secrets = ("Doe", "Jane", "P-4711", "ACC-99", "20260102", header.SOPInstanceUID, header.SeriesInstanceUID)
     for keep in (False, True):
         out = tmp_path / f"out-{keep}"
         flags = ["--keep-identifiers"] if keep else []
