@@ -139,7 +139,6 @@ INPUT = {"size": 32, "windows": ["40/80"], "neighbours": 0, "framing": "whole", 
         (curves({"logits": [0.0, 1.0], "probabilities": [0.5, 1.0]}), "not between 0 and 1"),
         ({"files": {"../secret": "00"}}, "no part of a bundle"),
         ({"context": {"sigma": 3}}, "damaged"),
-        ({"context": {"sigma_mm": 3, "assumed_spacing_mm": 5, "weights": {}}}, "no weights of its context"),
     ],
 )
 def test_a_wrong_description_of_any_system_is_refused(handmade: Path, change: dict[str, object], words: str) -> None:

@@ -19,7 +19,7 @@ from hemoscope.detector.curves import UNCHANGED, Isotonic, Line  # noqa: E402
 from hemoscope.findings import ANY  # noqa: E402
 from hemoscope.reasons import UsageError  # noqa: E402
 from hemoscope.training import calibrate, measure  # noqa: E402
-from hemoscope.training.held_out import write_held_out  # noqa: E402
+from hemoscope.training.held_out import each_once, write_held_out  # noqa: E402
 
 ONE_SIGMA = calibrate.Settings(sigmas_mm=(4.0,))
 
@@ -53,7 +53,7 @@ def test_slices_are_called_by_themselves() -> None:
     """As detection does with `--independent`: a slice's call does not change when its neighbours are taken away."""
     table = collection()
     fitted = calibrate.fit(table)
-    assert any(fitted.calibration.context.weights[ANY].neighbourhood)  # neighbours count in this collection
+    assert fitted.calibration.context.sigma_mm > 1  # neighbours count in this collection
     together, _ = calibrate.apply(table, fitted)
     alone, _ = calibrate.apply(table.assign(scan=table["scan"] + "-" + table["slice"].astype(str)), fitted)
     calls, keys = ["sensitive_call", "specific_call"], ["patient", "slice"]
@@ -177,3 +177,18 @@ def test_held_out_answers_become_predictions_of_every_slice_and_scan(tmp_path: P
     expected, _ = calibrate.apply(table[fold], of_others)
     found = slices.loc[expected["key"], calibrate.NAMES].to_numpy()
     np.testing.assert_allclose(found, expected[calibrate.NAMES], rtol=1e-6)
+
+
+def test_a_slice_of_two_datasets_has_one_prediction() -> None:
+    """That of the dataset with more of its scan; slices without a UID are never taken for each other."""
+    slices = pd.DataFrame(
+        {
+            "scan": ["a/1", "a/1", "a/1", "b/1", "b/1", "c/1", "c/2"],
+            "slice": [0, 1, 2, 0, 1, 0, 0],
+            "source": ["a"] * 3 + ["b"] * 2 + ["c"] * 2,
+            "key": ["a0", "a1", "a2", "b0", "b1", "c0", "c1"],
+            "sop_instance_uid": ["u0", "u1", "u2", "u1", "u2", None, None],
+        }
+    )
+    assert each_once(slices)["key"].tolist() == ["a0", "a1", "a2", "c0", "c1"]
+    assert each_once(slices[1:])["key"].tolist() == ["b0", "b1", "c0", "c1"]  # as many of both: the last

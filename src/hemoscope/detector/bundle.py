@@ -15,7 +15,7 @@ from typing import Any
 
 from hemoscope.ct.prepare import NetworkInput
 from hemoscope.ct.windows import Window
-from hemoscope.detector.calibration import Calibration, Context, Weights
+from hemoscope.detector.calibration import Calibration, Context
 from hemoscope.detector.curves import UNCHANGED, Curves, Isotonic, Line
 from hemoscope.detector.detection import OperatingPoint
 from hemoscope.findings import FINDING_NAMES
@@ -141,29 +141,13 @@ def _findings(names: Sequence[str]) -> tuple[str, ...]:
 
 def _calibration(facts: Mapping[str, Any], slice_findings: Sequence[str], scan_findings: Sequence[str]) -> Calibration:
     """What is null in bundle.json changes nothing."""
-    context = None if facts["context"] is None else _context(facts["context"], slice_findings)
+    context = None if facts["context"] is None else Context(**facts["context"])
     levels = facts["calibration"]
     if levels is None:
         return Calibration(context, Curves.identity(), Curves.identity(), facts["scan_rule"])
     return Calibration(
         context, _curves(levels["slice"], slice_findings), _curves(levels["scan"], scan_findings), facts["scan_rule"]
     )
-
-
-def _context(facts: Mapping[str, Any], findings: Sequence[str]) -> Context:
-    """The weights of findings that are not scored are never used."""
-    if missing := set(findings) - set(facts["weights"]):
-        raise ValueError(f"it scores {sorted(missing)[0]}, but holds no weights of its context")
-    weights = [
-        _weights(facts["weights"][name]) if name in findings else Weights.of_neighbourhood(place)
-        for place, name in enumerate(FINDING_NAMES)
-    ]
-    return Context(float(facts["sigma_mm"]), float(facts["assumed_spacing_mm"]), tuple(weights))
-
-
-def _weights(facts: Mapping[str, Any]) -> Weights:
-    own, neighbourhood, scan = (tuple(map(float, facts[part])) for part in ("slice", "neighbourhood", "scan"))
-    return Weights(own, neighbourhood, scan, float(facts["intercept"]))
 
 
 def _curves(level: Mapping[str, Any], findings: Sequence[str]) -> Curves:

@@ -21,10 +21,9 @@ from hemoscope.networks.ye2019 import Cascade
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress
 from hemoscope.training.batches import as_detection_sees
-from hemoscope.training.calibrate import Settings, cross_fitted, fit, operating_points, to_calibrate_on
+from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points, to_calibrate_on
 from hemoscope.training.examples import Examples
 from hemoscope.training.export import Pictures, export_system
-from hemoscope.training.fit_context import SIGMAS_MM
 from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
 from hemoscope.training.measure import auc, clustered_proportion, patients, proportion

@@ -23,20 +23,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from hemoscope.detector.calibration import SCAN_RULES, Calibration, Context
 from hemoscope.detector.curves import Isotonic, Line
 from hemoscope.evaluation.measures.operating_points import sensitive, specific
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.reasons import UsageError
-from hemoscope.training.fit_context import SIGMAS_MM, HeldOutScan, fit_context
 from hemoscope.training.fit_curves import METHODS, Labels, Logits, Method
 
 NAMES = list(FINDING_NAMES)
 LABELS = [f"label_{name}" for name in NAMES]
 SCAN_NAMES = [f"scan_{name}" for name in NAMES]
 SCAN_LABELS = [f"scan_label_{name}" for name in NAMES]
+ASSUMED_SPACING_MM = 5.0  # the usual spacing of scans whose positions are unknown
+SIGMAS_MM = (0.01, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0, 10.0)
 # Targets of the operating points (sensitivity of "sensitive", specificity of "specific"), set before any was measured.
 SCAN_TARGETS = (0.95, 0.90)
 SLICE_TARGETS = (0.90, 0.90)
@@ -47,8 +47,8 @@ class Settings:
     """What is fitted on what.
 
     sources: whole scans with all labels; None: all. The others may have no negative patients, or be loose slices that
-    were picked. sigmas_mm: of the context, those that are tried; none where a network over the scan has seen the
-    neighbours. method: of the curves from logits to probabilities, by its name in METHODS.
+    were picked. sigmas_mm: of the context that are tried; none where a network over the scan has seen the neighbours.
+    method: of the curves from logits to probabilities, by its name in METHODS.
     """
 
     sources: tuple[str, ...] | None = None
@@ -71,7 +71,7 @@ class Fit:
         context = self.calibration.context
         levels = {"slice": self.calibration.slice, "scan": self.calibration.scan}
         return {
-            "context": None if context is None else context.facts(findings),
+            "context": None if context is None else vars(context),
             "calibration": {
                 "method": self.method,
                 **{
@@ -114,6 +114,14 @@ def positions(scan: pd.DataFrame) -> NDArray[np.float64] | None:
     return None if scan["position_mm"].isna().any() else scan["position_mm"].to_numpy(float)
 
 
+def smoothed(scans: Sequence[pd.DataFrame], context: Context | None) -> list[Logits]:
+    """Logits [slice, finding] of each scan after the context of neighbouring slices."""
+    logits = [scan[NAMES].to_numpy(np.float32) for scan in scans]
+    if context is None:
+        return logits
+    return [context.smooth(part, positions(scan)) for part, scan in zip(logits, scans, strict=True)]
+
+
 def thresholds(probabilities: Logits, labels: Labels, targets: tuple[float, float]) -> tuple[float, float]:
     """(highest threshold with the target sensitivity, lowest with the target specificity), the smaller one first."""
     known = labels >= 0
@@ -134,16 +142,25 @@ def fit(table: pd.DataFrame, settings: Settings = Settings()) -> Fit:
     whole = by_scan(table if settings.sources is None else table[table["source"].isin(settings.sources)])
     labels = np.concatenate([scan[LABELS].to_numpy(int) for scan in whole])
     fit_curves = METHODS[settings.method]
-    context, contexts = _contexts(whole, settings)
-    in_scan = [_in_scan(scan, of) for scan, of in zip(whole, contexts, strict=True)]
-    slice_curves = fit_curves(np.concatenate(in_scan), labels)
+    candidates = []
+    for sigma in settings.sigmas_mm or (None,):
+        tried = None if sigma is None else Context(sigma, ASSUMED_SPACING_MM)
+        logits = np.concatenate(smoothed(whole, tried))
+        curves = fit_curves(logits, labels)
+        known = labels[:, ANY] >= 0
+        probability = curves.probabilities(logits)[known, ANY].clip(1e-6, 1 - 1e-6)
+        loss = -np.mean(np.where(labels[known, ANY] == 1, np.log(probability), np.log(1 - probability)))
+        candidates.append((float(loss), sigma or 0.0, tried, curves))
+    _, _, context, slice_curves = min(candidates, key=lambda candidate: candidate[:2])
     rule = SCAN_RULES[settings.scan_rule]
     own = [scan_logits(scan) for scan in whole]
-    of_scans = np.stack([rule(logits) if mine is None else mine for logits, mine in zip(in_scan, own, strict=True)])
+    of_scans = np.stack(
+        [rule(logits) if mine is None else mine for logits, mine in zip(smoothed(whole, context), own, strict=True)]
+    )
     truth = np.stack([scan_labels(scan) for scan in whole])
     calibration = Calibration(context, slice_curves, fit_curves(of_scans, truth), settings.scan_rule)
     scan_probability = calibration.scan.probabilities(of_scans)[:, ANY]
-    by_themselves = np.concatenate([_alone(scan, of) for scan, of in zip(whole, contexts, strict=True)])
+    by_themselves = np.concatenate([scan[NAMES].to_numpy(np.float32) for scan in whole])
     slice_probability = slice_curves.probabilities(by_themselves)[:, ANY]
     return Fit(
         calibration,
@@ -151,33 +168,6 @@ def fit(table: pd.DataFrame, settings: Settings = Settings()) -> Fit:
         thresholds(slice_probability, labels[:, ANY], SLICE_TARGETS),
         settings.method,
     )
-
-
-def _contexts(scans: Sequence[pd.DataFrame], settings: Settings) -> tuple[Context | None, Sequence[Context | None]]:
-    """The context of the bundle, and for each scan one that was fitted without its patient: curves rest on these."""
-    if not settings.sigmas_mm:
-        return None, [None] * len(scans)
-    held_out = [
-        HeldOutScan(
-            scan[NAMES].to_numpy(np.float32), positions(scan), scan[LABELS].to_numpy(int), str(scan["patient"].iloc[0])
-        )
-        for scan in scans
-    ]
-    with threadpool_limits(1, "blas"):  # its products are so small that several cores are slower than one
-        fitted = fit_context(held_out, settings.sigmas_mm)
-    return fitted.whole, fitted.of_scans
-
-
-def _in_scan(scan: pd.DataFrame, context: Context | None) -> Logits:
-    """Logits [slice, finding] of the slices in their scan."""
-    logits = scan[NAMES].to_numpy(np.float32)
-    return logits if context is None else context(logits, positions(scan))
-
-
-def _alone(scan: pd.DataFrame, context: Context | None) -> Logits:
-    """Logits [slice, finding] of the slices by themselves."""
-    logits = scan[NAMES].to_numpy(np.float32)
-    return logits if context is None else context.alone(logits)
 
 
 def to_calibrate_on(table: pd.DataFrame) -> pd.DataFrame:
@@ -207,7 +197,7 @@ def apply(table: pd.DataFrame, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame]
     for scan in by_scan(table):
         logits = scan[NAMES].to_numpy(np.float32)
         slice_probability, scan_probability = fitted.calibration(logits, positions(scan), scan_logits(scan))
-        by_itself = fitted.calibration.slice.probabilities(_alone(scan, fitted.calibration.context))[:, ANY]
+        by_itself = fitted.calibration.slice.probabilities(logits)[:, ANY]
         slices.append(scan.assign(**dict(zip(NAMES, slice_probability.T, strict=True)), any_by_itself=by_itself))
         head = scan.iloc[0]
         row = {"source": head["source"], "patient": head["patient"], "scan": head["scan"], "slices": len(scan)}

@@ -74,5 +74,16 @@ def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.Data
 def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:
     """Write a table of several folds as Predictions, each fold calibrated on the others."""
     slices, scans = cross_fitted(table, settings, to_calibrate_on(table))
+    slices = each_once(slices)
     names = ["scan", "slice", "position_mm", "sop_instance_uid", "source", *NAMES]
     write_predictions(out, slices.assign(source=slices["key"])[names], scans[["scan", *NAMES]])
+
+
+def each_once(slices: pd.DataFrame) -> pd.DataFrame:
+    """Of a slice that several datasets hold, the row of the dataset that has most of its scan, or else of the last."""
+    known = slices["sop_instance_uid"].notna()
+    by_size = slices.assign(size=slices.groupby("scan")["slice"].transform("size"))[known].sort_values(
+        ["size", "source"], kind="stable"
+    )
+    repeated = by_size["key"][by_size.duplicated("sop_instance_uid", keep="last")]
+    return slices[~slices["key"].isin(repeated)]
