@@ -189,13 +189,14 @@ def _group_norm_in_short_sums() -> Iterator[None]:
         return groups.mean(4, keepdim=True).mean(3, keepdim=True).mean(2, keepdim=True)
 
     def normalised(layer: nn.GroupNorm, maps: Tensor) -> Tensor:
-        groups = maps.unflatten(1, (layer.num_groups, -1))
+        groups: Tensor = maps.unflatten(1, (layer.num_groups, -1))  # type: ignore[no-untyped-call]
         centred = groups - mean(groups)
         normal = (centred / torch.sqrt(mean(centred * centred) + layer.eps)).flatten(1, 2)
-        return normal * layer.weight[:, None, None] + layer.bias[:, None, None]
+        scaled: Tensor = normal * layer.weight[:, None, None] + layer.bias[:, None, None]
+        return scaled
 
     whole = nn.GroupNorm.forward
-    nn.GroupNorm.forward = normalised  # type: ignore[method-assign]
+    nn.GroupNorm.forward = normalised  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
