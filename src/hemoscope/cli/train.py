@@ -144,6 +144,9 @@ def predict(
               "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
 @click.option("--calibration", type=click.Choice(CALIBRATIONS), show_default="platt", help="How, with --fold: a "
               "line a finding, one temperature for all, or a curve a finding that never falls.")  # fmt: skip
+@click.option(
+    "--remark", "remarks", metavar="TEXT", multiple=True, help="A sentence for the model card; may be repeated."
+)
 @click.option("--held-out", metavar="DIR", type=PATH, help="Also write what the folds say of the patients that they "
               "held out, calibrated on the others: slices.csv and scans.csv for `hemoscope evaluate`.")  # fmt: skip
 @device_option
@@ -155,6 +158,7 @@ def export(
     version: str,
     folds: tuple[Path, ...],
     calibration: Method | None,
+    remarks: tuple[str, ...],
     held_out: Path | None,
     device: str,
 ) -> None:
@@ -184,6 +188,7 @@ def export(
             version,
             calibration or "platt",
             held_out,
+            remarks,
         )
     difference = bundle.facts["largest_difference_from_pytorch"]
     calibrated = "" if folds else " It is not calibrated: --fold gives runs to calibrate it on."

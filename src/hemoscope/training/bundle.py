@@ -33,7 +33,7 @@ from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
 
 COMPARED_SCANS = 3  # on which ONNX Runtime must agree with PyTorch
-OF_ONE_FOLD = ("split", "initial_weights", "remarks")  # what the recipes of folds may differ in
+OF_ONE_FOLD = ("split", "initial_weights")  # what the recipes of folds may differ in
 LICENCE = "of the code Apache-2.0; of the weights as the training data demand"
 
 
@@ -47,12 +47,14 @@ def export_runs(
     version: str = "0",
     method: Method = "platt",
     held_out: Path | None = None,
+    remarks: Sequence[str] = (),
 ) -> Bundle:
     """Write the bundle of a run, or of two that make a cascade (Ye et al. 2019).
 
     folds: runs of the same recipe that each held other patients out; calibration (by `method`), operating points and
     figures come from their held-out answers. Without them the bundle is not calibrated. held_out: a folder for these
-    answers as Predictions, each fold calibrated on the others. Raises UsageError where they do not fit.
+    answers as Predictions, each fold calibrated on the others. remarks: sentences for the model card.
+    Raises UsageError where the runs do not fit.
     """
     run, system = runs[0], _system(runs)
     facts: dict[str, Any] = {
@@ -71,7 +73,7 @@ def export_runs(
         facts |= calibrated | {"metrics": metrics}
         if held_out is not None:
             write_held_out(table, settings, held_out)
-    card = model_card(_card(runs, folds, name, system, metrics))
+    card = model_card(replace(_card(runs, folds, name, system, metrics), remarks=remarks))
     return export_system(system, network_input(run.recipe.input), folder, facts, card, _pictures(run))
 
 
@@ -156,10 +158,15 @@ def _pictures(run: Run) -> list[Pictures]:
 def _provenance(runs: Sequence[Run], folds: Sequence[Run]) -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "recipes": [run.recipe.model_dump(mode="json") for run in runs],
+        "recipes": [_recipe(run) for run in runs],
         "runs": [{key: run.facts[key] for key in ("versions", "git_revision", "split_sha256")} for run in runs],
         "folds": len(folds),
     }
+
+
+def _recipe(run: Run) -> dict[str, Any]:
+    """As resolved; of a file of initial weights its name alone."""
+    return run.recipe.model_dump(mode="json") | {"initial_weights": Path(run.recipe.initial_weights).name}
 
 
 def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, metrics: dict[str, str]) -> CardFacts:
@@ -182,7 +189,6 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         held_out=_datasets(folds, "validation"),
         trained_with=trained_with,
         metrics=metrics,
-        remarks=run.recipe.remarks,
     )
 
 

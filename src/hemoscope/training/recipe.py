@@ -174,7 +174,6 @@ class Recipe(Part):
     network: `name` and the settings of networks.catalogue. initial_weights: of the slice network: a file, the tag of a
     hub, or `random`. scan_slices: fewest and most slices of a scan that stages with scans use. slices_at_once: see
     networks.System; 0 = all. precision: bf16 stands for the papers' mixed precision, as it needs no loss scaling.
-    remarks: sentences for the model card of a bundle.
     """
 
     name: str
@@ -189,7 +188,6 @@ class Recipe(Part):
     precision: Literal["32", "bf16"] = "32"
     compiled: bool = False
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-    remarks: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
