@@ -64,8 +64,14 @@ def test_slices_are_called_by_themselves() -> None:
 def test_an_interval_of_all_or_none_is_that_of_the_patients() -> None:
     patients = pd.Series(np.repeat(["a", "b", "c", "d", "e"], 20))
     hit = pd.Series([True] * 100)
-    assert measure.clustered_proportion(hit, patients) == "100/100, 1.00 (0.48 to 1.00)"  # 0.025 ** (1 / 5)
-    assert measure.clustered_proportion(~hit, patients) == "0/100, 0.00 (0.00 to 0.52)"
+    assert measure.proportion(hit, patients) == "100/100, 1.00 (0.48 to 1.00)"  # 0.025 ** (1 / 5)
+    assert measure.proportion(~hit, patients) == "0/100, 0.00 (0.00 to 0.52)"
+
+
+def test_an_interval_of_one_case_a_patient_is_exact() -> None:
+    hit = pd.Series([True] * 12 + [False] * 2)
+    assert measure.proportion(hit, pd.Series(range(14))) == "12/14, 0.86 (0.57 to 0.98)"  # Clopper-Pearson
+    assert measure.proportion(hit[:0], pd.Series(range(0))) == "none"
 
 
 def test_no_auc_of_one_class() -> None:

@@ -26,7 +26,7 @@ from hemoscope.training.examples import Examples
 from hemoscope.training.export import Pictures, export_system
 from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
-from hemoscope.training.measure import auc, clustered_proportion, patients, proportion
+from hemoscope.training.measure import auc, patients, proportion
 from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
 from hemoscope.training.recipe import Input
 from hemoscope.training.run import Run
@@ -130,14 +130,14 @@ def _figures(table: pd.DataFrame, slices: pd.DataFrame, scans: pd.DataFrame) -> 
     for source, part in scans.groupby("source"):
         value = f"{auc(part, FINDING_NAMES[ANY])}, {patients(part, FINDING_NAMES[ANY])} patients"
         figures[f"scan AUC, {source}, any"] = value
-    for unit, calls, share in (("scans", scans, proportion), ("single slices", slices, clustered_proportion)):
+    for unit, calls in (("scans", scans), ("single slices", slices)):
         for source, part in calls.groupby("source"):
             for point in ("sensitive", "specific"):
                 bleeds = part["label_any"] == 1
                 found, left = part[bleeds], part[~bleeds]
                 figures[f"{unit} at `{point}`, {source}"] = (
-                    f"sensitivity {share(found[f'{point}_call'], found['patient'])}; "
-                    f"specificity {share(~left[f'{point}_call'], left['patient'])}"
+                    f"sensitivity {proportion(found[f'{point}_call'], found['patient'])}; "
+                    f"specificity {proportion(~left[f'{point}_call'], left['patient'])}"
                 )
     return figures
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hemoscope.evaluation.statistics.bootstrap import Draws
-from hemoscope.evaluation.statistics.clustered import auc_clustered
-from hemoscope.evaluation.statistics.clustered import clustered_proportion as clustered
+from hemoscope.evaluation.statistics.clustered import auc_clustered, clustered_proportion
 from hemoscope.evaluation.statistics.proportions import clopper_pearson
 
 
@@ -17,19 +16,18 @@ def auc(table: pd.DataFrame, finding: str) -> str:
     return auc_clustered(known[f"label_{finding}"].to_numpy(), known[finding].to_numpy(), draws.codes, draws).text()
 
 
-def proportion(hit: pd.Series, _: pd.Series) -> str:
-    """A proportion of scans, one a patient, with its Clopper-Pearson interval: "12/14, 0.86 (0.57 to 0.98)"."""
-    hits, count = int(hit.sum()), len(hit)
-    return f"{hits}/{count}, {clopper_pearson(hits, count).text(2)}" if count else "none"
+def proportion(hit: pd.Series, patients: pd.Series) -> str:
+    """A proportion with its interval: "12/14, 0.86 (0.57 to 0.98)".
 
-
-def clustered_proportion(hit: pd.Series, patients: pd.Series) -> str:
-    """A proportion of slices; the interval resamples patients, because slices of one patient are alike."""
+    Clopper-Pearson where each case is of another patient; else patients are drawn, because slices of one are alike.
+    """
     if not len(hit):
         return "none"
+    hits = int(hit.sum())
+    if patients.is_unique:
+        return f"{hits}/{len(hit)}, {clopper_pearson(hits, len(hit)).text(2)}"
     draws = Draws.of(patients.to_numpy())
-    estimate = clustered(hit.to_numpy(bool), draws.codes, draws)
-    return f"{int(hit.sum())}/{len(hit)}, {estimate.text(2)}"
+    return f"{hits}/{len(hit)}, {clustered_proportion(hit.to_numpy(bool), draws.codes, draws).text(2)}"
 
 
 def patients(table: pd.DataFrame, finding: str) -> str:
