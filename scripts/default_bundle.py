@@ -11,11 +11,10 @@ and results/default.
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
 import sys
 from pathlib import Path
+
+from commands import run_command, train
 
 ROOT = Path(__file__).parent.parent
 FOLDS = tuple(f"fold{number}" for number in range(5))
@@ -39,24 +38,12 @@ REMARKS = (
 )
 
 
-def run_command(*words: object) -> None:
-    """Print a command of `hemoscope` and run it."""
-    command = ["hemoscope", *map(str, words)]
-    print("$", shlex.join(command), flush=True)
-    subprocess.run([sys.executable, "-m", "hemoscope.cli.main", *command[1:]], check=True)
-
-
-def train(out: Path, name: str, held_out: tuple[str, ...], weights: str) -> Path:
-    """Train on all folds but those held out, unless that is done."""
-    folder = out / name
-    if not (folder / "run.json").exists():
-        learned = ", ".join([*(fold for fold in FOLDS if fold not in held_out), "train"])
-        split = f"split={{train: [{learned}], validation: [{', '.join(held_out)}]}}"
-        given = ["--manifest", out / "manifest.parquet", "--store", out / "store", "--out", folder]
-        run_command("train", ROOT / "recipes/default.yaml", *given, f"initial_weights={weights}", split)
-    elif json.loads((folder / "run.json").read_text())["state"] != "finished":
-        run_command("train", "--resume", folder)
-    return folder
+def network(out: Path, name: str, held_out: tuple[str, ...], weights: str) -> Path:
+    """Train on all folds but those held out."""
+    learned = ", ".join([*(fold for fold in FOLDS if fold not in held_out), "train"])
+    split = f"split={{train: [{learned}], validation: [{', '.join(held_out)}]}}"
+    given = (out / "manifest.parquet", out / "store", out / name)
+    return train(ROOT / "recipes/default.yaml", *given, f"initial_weights={weights}", split)
 
 
 def main(data: Path, out: Path, weights: str) -> None:
@@ -68,8 +55,8 @@ def main(data: Path, out: Path, weights: str) -> None:
         run_command("dataset", "split", data / "manifest.parquet", "--scheme", scheme, "--out", manifest)
     if not (store / "store.json").exists():
         run_command("dataset", "build", manifest, "--store", store, "--size", 224, "--framing", "head")
-    folds = [train(out, fold, (fold,), weights) for fold in FOLDS]
-    everything = train(out, "all", (), weights)
+    folds = [network(out, fold, (fold,), weights) for fold in FOLDS]
+    everything = network(out, "all", (), weights)
     calibrate = [word for fold in folds for word in ("--fold", fold)]
     names = ["--name", "default", "--bundle-version", VERSION]
     remarks = [word for remark in REMARKS for word in ("--remark", remark)]

@@ -10,13 +10,12 @@ system said of patients that it was not trained on: results/README.md says which
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from commands import run_command
 
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.statistics.estimate import Estimate
@@ -44,13 +43,6 @@ are few: read the intervals. The three example scans of `make demo` are in no fo
 figure is made: [evaluation](evaluation.md). Make them again: `make dataset`, then
 `python scripts/results.py data/manifest.parquet runs/results`.
 """
-
-
-def run_command(*words: object) -> None:
-    """Print a command of `hemoscope` and run it."""
-    command = ["hemoscope", *map(str, words)]
-    print("$", shlex.join(command), flush=True)
-    subprocess.run([sys.executable, "-m", "hemoscope.cli.main", *command[1:]], check=True)
 
 
 def labelled(manifest: Path, datasets: tuple[str, ...], path: Path) -> Path:

@@ -4,25 +4,26 @@
     python scripts/system_trials.py data runs/trials
 
 Every command is printed before it runs. A trial that was finished is not repeated, one that was stopped goes on. The
-table of docs/systems.md is written anew from what is there. Patients of fold0 are held out, half of all, over all
-collections at once; the figures are of whole scans with all labels (CT-ICH and the RSNA series), never of loose slices.
+table of docs/systems.md and the predictions in results/ are written anew from what is there. Patients of fold1 are held
+out, half of all, over all collections at once. The figures are of whole scans with all labels (CT-ICH and the RSNA
+series), never of loose slices.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from commands import run_command, train
 from lightning_fabric import Fabric
 from scipy.special import expit
 
+from hemoscope.datasets.manifest import Manifest
 from hemoscope.evaluation.statistics.bootstrap import Draws
 from hemoscope.evaluation.statistics.clustered import auc_clustered, auc_difference
 from hemoscope.networks.patel2019_baselines import SequenceSVM, maximum, percentile_95
@@ -35,16 +36,18 @@ from hemoscope.training.run import Run
 
 ROOT = Path(__file__).parent.parent
 PAGE, MARK = ROOT / "docs/systems.md", "<!-- written by scripts/system_trials.py -->"
+PREDICTIONS = ROOT / "results"
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
+HELD_OUT = "fold1"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A recipe of recipes/trials; whole_only: trained on whole scans alone, whose store is smaller."""
+    """A recipe of recipes/trials, and the size of its slices; only: datasets that it sees, where all take too long."""
 
     recipe: str
     size: int
-    whole_only: bool = False
+    only: tuple[str, ...] = ()
 
 
 TRIALS = (
@@ -54,48 +57,34 @@ TRIALS = (
     Trial("ye2019_five_type", 128),
     Trial("burduja2020", 128),
     Trial("patel2019", 256),
-    Trial("efficientclass2021", 512, whole_only=True),
+    Trial("efficientclass2021", 512, only=(*WHOLE_SCANS, "rsna_loose")),
 )
 
 
-def run_command(*words: object) -> None:
-    """Print a command of `hemoscope` and run it."""
-    command = ["hemoscope", *map(str, words)]
-    print("$", shlex.join(command), flush=True)
-    subprocess.run([sys.executable, "-m", "hemoscope.cli.main", *command[1:]], check=True)
-
-
-def train(trial: Trial, data: Path, out: Path) -> Run:
-    """Train a trial unless that is done."""
-    manifest = out / ("whole.parquet" if trial.whole_only else "manifest.parquet")
-    store, folder = out / f"store{trial.size}", out / trial.recipe
+def trained(trial: Trial, data: Path, out: Path) -> Run:
+    """The run of a trial, which is trained unless that is done."""
+    manifest, store = out / "manifest.parquet", out / f"store{trial.size}"
     if not manifest.exists():
-        whole_manifest(data, out) if trial.whole_only else run_command(
-            "dataset", "split", data / "manifest.parquet", "--scheme", "kfold:2", "--out", manifest
-        )
+        run_command("dataset", "split", data / "manifest.parquet", "--scheme", "kfold:2", "--out", manifest)
+    if trial.only:
+        manifest = part_of(manifest, trial.only, out / f"{trial.recipe}.parquet")
     if not (store / "store.json").exists():
         run_command("dataset", "build", manifest, "--store", store, "--size", trial.size)
-    if not (folder / "run.json").exists():
-        recipe = ROOT / f"recipes/trials/{trial.recipe}.yaml"
-        run_command("train", os.path.relpath(recipe), "--manifest", manifest, "--store", store, "--out", folder)
-    elif json.loads((folder / "run.json").read_text())["state"] != "finished":
-        run_command("train", "--resume", folder)
-    return Run.open(folder)
+    recipe = Path(os.path.relpath(ROOT / f"recipes/trials/{trial.recipe}.yaml"))
+    return Run.open(train(recipe, manifest, store, out / trial.recipe))
+
+
+def part_of(manifest: Path, datasets: tuple[str, ...], path: Path) -> Path:
+    """Write the slices of some datasets as a Manifest, in the same split."""
+    everything = Manifest.read(manifest)
+    everything.take(np.isin(everything.table["dataset"].to_numpy(), datasets)).write(path)
+    return path
 
 
 def export(out: Path, name: str, *runs: str) -> None:
     """Write the bundle of a run, or of a cascade of two, unless that is done."""
     if not (out / "bundles" / name).exists():
         run_command("export", *(out / run for run in runs), "--out", out / "bundles" / name)
-
-
-def whole_manifest(data: Path, out: Path) -> None:
-    """The whole scans with all labels, in the same split."""
-    from hemoscope.datasets.manifest import Manifest
-
-    manifest = Manifest.read(out / "manifest.parquet")
-    dataset = manifest.table["dataset"].to_numpy()
-    manifest.take(np.isin(dataset, WHOLE_SCANS)).write(out / "whole.parquet")
 
 
 @dataclass(frozen=True)
@@ -229,7 +218,7 @@ def main(data: Path, out: Path, *only: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for trial in TRIALS:
         if not only or trial.recipe in only:
-            train(trial, data, out)
+            trained(trial, data, out)
     runs = [Run.open(out / one.recipe) for one in TRIALS if (out / one.recipe / "run.json").exists()]
     finished = [run for run in runs if run.facts["state"] == "finished"]
     names = [run.folder.name for run in finished]
@@ -237,6 +226,10 @@ def main(data: Path, out: Path, *only: str) -> None:
         export(out, name, name)
     if {"ye2019_two_type", "ye2019_five_type"} <= set(names):
         export(out, "ye2019_cascade", "ye2019_two_type", "ye2019_five_type")
+    whole = part_of(out / "manifest.parquet", WHOLE_SCANS, out / "whole.parquet")
+    for name in names:
+        given = (out / name, "--manifest", whole, "--split", HELD_OUT)
+        run_command("predict", *given, "--out", PREDICTIONS / f"trial_{name}")
     written = table(finished, Fabric(accelerator="cpu")) + "\n\n" + bundles(out)
     before, _, _ = PAGE.read_text().partition(MARK)
     PAGE.write_text(f"{before}{MARK}\n\n{written}\n")

@@ -95,6 +95,26 @@ def test_the_fourth_transposed_convolution_leaves_most_pixels_to_its_bias(networ
     assert rows.nonzero().flatten().tolist() == list(range(5, 219, 3))
 
 
+def test_strongly_dilated_layers_draw_in_float32_within_mixed_precision(network: EfficientClass) -> None:
+    drawn: list[torch.dtype] = []
+    kept = [
+        layer.register_forward_hook(lambda _, given, made: drawn.append(made.dtype)) for layer in network.deconvolutions
+    ]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        network(torch.rand(1, 3, 512, 512))
+    for hook in kept:
+        hook.remove()
+    assert drawn == [torch.bfloat16] * 2 + [torch.float32] * 3
+
+
+def test_the_momentum_is_the_pyramids_alone() -> None:
+    with torch.device("meta"):
+        detector = EfficientClass(EfficientClass2021(pyramid_momentum=0.3)).detector
+    norms = {part: {one.momentum for one in getattr(detector, part).modules() if isinstance(one, nn.BatchNorm2d)}
+             for part in ("backbone", "fpn")}  # fmt: skip
+    assert norms == {"backbone": {0.1}, "fpn": {0.3}}
+
+
 @pytest.mark.parametrize(("number", "first", "last"), [(0, 17, 206), (4, 99.5, 123.5)])
 def test_pictures_of_the_pyramid_do_not_lie_on_each_other(number: int, first: float, last: float) -> None:
     layer = FIGURE_A6[number]

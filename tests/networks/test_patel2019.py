@@ -135,6 +135,13 @@ def test_the_slices_keep_the_answers_of_the_cnn(small: System) -> None:
     torch.testing.assert_close(small(pictures, torch.tensor([3])).slices, small.slice_network(pictures))
 
 
+def test_labels_of_slices_teach_the_last_layer_of_the_cnn_alone(small: System) -> None:
+    small.zero_grad()
+    small(torch.rand(4, 1, 64, 64), torch.tensor([4])).slices.sum().backward()
+    taught = {name for name, weight in small.named_parameters() if weight.grad is not None}
+    assert taught == {f"slice_network.softmax.{part}" for part in ("weight", "bias")}
+
+
 def test_one_layer_and_the_cnn_alone() -> None:
     one = build(Patel2019(size=64, first_filters=1, lstm_layers=1)).scan_network
     assert isinstance(one, PatelLSTM)

@@ -56,6 +56,7 @@ def test_a_recipe_extends_another(recipe: Path, tmp_path: Path) -> None:
         ("stages.slices.epochs=3", "either `epochs` or `steps`"),
         ("stages.sequence.optimizer.learning_rate=[1e-3, 1e-4]", "2 learning rates"),
         ("stages.slices.augmentation={set: mine}", "augmentation"),
+        ("input={size: 64, windows: [40/80], maximum_filter: [2, 1]}", "cannot be stored"),
         ("split={train: [a], validation: [a]}", "cannot both train and be held out"),
         ("seed=-1", "seed = -1"),
         ("stages.9.batch=1", "has no place 'stages.9.batch'"),

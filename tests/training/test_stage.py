@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from training_examples import Data
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.training.examples import Examples
+from hemoscope.training.recipe import Stage
+from hemoscope.training.sampling import positive_alone
 from hemoscope.training.stage import _labels_of_whole_scans
 
 
@@ -22,3 +25,18 @@ def test_a_slice_by_itself_is_no_scan(data: Data) -> None:
     assert (labels[examples.lengths == 1] == UNKNOWN).all()
     assert labels[examples.lengths > 1][:, 0].tolist() == [1, 0]
     assert (_labels_of_whole_scans(examples, (2, 5)) == UNKNOWN).all()
+
+
+def test_a_stage_of_positive_scans_holds_out_positive_scans_alone(data: Data) -> None:
+    examples = Examples.of(Manifest.read(data.manifest), SliceStore.open(data.store), None, ["epidural"])
+    stage = Stage.model_validate(
+        {"name": "s", "trains": "system", "steps": 1, "batch": 1, "optimizer": {"learning_rate": 1e-3},
+         "loss": {"slices": 1, "scans": 1}, "sampling": {"kind": "positive"}}
+    )  # fmt: skip
+    bleeds = examples.labels_of_scans[:, 0] == 1
+    assert bleeds.tolist().count(True) == 2
+    alone = positive_alone(stage, examples)
+    assert (alone.labels_of_scans[:, 0] == np.where(bleeds, 1, UNKNOWN)).all()
+    of_slices = bleeds[examples.scan_of]
+    assert (alone.labels[of_slices] == examples.labels[of_slices]).all()
+    assert (alone.labels[~of_slices] == UNKNOWN).all()

@@ -43,6 +43,7 @@ from hemoscope.networks.system import PooledNetwork, System
 from hemoscope.networks.two_classes import TwoClasses
 
 PYRAMID_CHANNELS = 64
+FASTEST_DILATION_IN_BFLOAT16 = 2
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,15 @@ FIGURE_A6 = (
 
 @dataclass(frozen=True)
 class EfficientClass2021:
-    """Settings of the network: all but the normalisation is printed in the paper."""
+    """Settings of the network: all but the normalisation is printed in the paper.
+
+    pyramid_momentum: of the pyramid's batch normalisation. effdet's own needs hundreds of steps to forget where its
+    statistics began; a short run from random weights is measured with statistics that are not its own.
+    """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of grey levels, a window each
     deviation: tuple[float, float, float] = IMAGENET_DEVIATION  # likewise
+    pyramid_momentum: float = 0.01
 
 
 class EfficientClass(PooledNetwork):
@@ -91,7 +97,9 @@ class EfficientClass(PooledNetwork):
         self.size = 512
         self.register_buffer("mean", torch.tensor(settings.mean)[:, None, None], persistent=False)  # (channels, 1, 1)
         self.register_buffer("deviation", torch.tensor(settings.deviation)[:, None, None], persistent=False)
-        self.detector: Any = EfficientDet(get_efficientdet_config("efficientdet_d0"), pretrained_backbone=False)
+        config = get_efficientdet_config("efficientdet_d0")
+        config.norm_kwargs.momentum = settings.pyramid_momentum
+        self.detector: Any = EfficientDet(config, pretrained_backbone=False)
         del self.detector.class_net, self.detector.box_net  # Figure A5; effdet cannot leave them out
         self.deconvolutions = nn.ModuleList(
             nn.ConvTranspose2d(
@@ -114,7 +122,7 @@ class EfficientClass(PooledNetwork):
         """(N, 3, 512, 512), grey levels 0 to 1, to the picture (N, 3, 224, 224) that the ResNet sees."""
         pyramid = self.detector.backbone((pictures - self.mean) / self.deviation)  # three of (N, 40 to 320, h, w)
         pyramid = self.detector.fpn(pyramid)  # five of (N, 64, h, w), 64 x 64 to 4 x 4
-        drawn = [layer(maps) for layer, maps in zip(self.deconvolutions, pyramid, strict=True)]
+        drawn = [_drawn(layer, maps) for layer, maps in zip(self.deconvolutions, pyramid, strict=True)]
         picture: Tensor = self.convolutions(torch.cat(drawn, dim=1))  # (N, 42, 224, 224) to (N, 3, 224, 224)
         return picture
 
@@ -127,6 +135,15 @@ class EfficientClass(PooledNetwork):
         """(N, 512, 7, 7) to (N, 1, 7, 7): positive minus negative, as the logit is."""
         negative, positive = super().class_activation_maps(feature_maps).chunk(2, dim=1)
         return positive - negative
+
+
+def _drawn(layer: Any, maps: Tensor) -> Tensor:
+    """What a transposed convolution draws; on a CPU the last three in float32, which has faster kernels for them."""
+    mixed = maps.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    if not mixed or layer.dilation[0] <= FASTEST_DILATION_IN_BFLOAT16:
+        return layer(maps)  # type: ignore[no-any-return]
+    with torch.autocast("cpu", enabled=False):
+        return layer(maps.float())  # type: ignore[no-any-return]
 
 
 def build(settings: EfficientClass2021) -> System:

@@ -120,6 +120,8 @@ def _convolution(channels: int, filters: int) -> list[nn.Module]:
 class PatelLSTM(ScanNetwork):
     """Figure 2 from the feature vectors of the slices to the class probabilities of the scan."""
 
+    slices_apart = True
+
     def __init__(self, settings: Patel2019) -> None:
         super().__init__()
         self.findings = settings.findings

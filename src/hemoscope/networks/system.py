@@ -86,9 +86,14 @@ class PooledNetwork(SliceNetwork):
 
 
 class ScanNetwork(nn.Module, ABC):
-    """Features of the slices of scans to logits of slices, scans or both."""
+    """Features of the slices of scans to logits of slices, scans or both.
+
+    slices_apart: the slice network's logits are its own affair. Its last layer goes on learning from labels of slices
+    beside the network over the scan, and teaches nothing below it.
+    """
 
     findings: tuple[str, ...]
+    slices_apart = False
 
     @abstractmethod
     def forward(self, features: Tensor, slice_logits: Tensor, lengths: Tensor) -> Answer:
@@ -132,7 +137,8 @@ class System(nn.Module):
     def forward(self, pictures: Tensor, lengths: Tensor) -> Answer:
         """(N, channels, H, W), grey levels 0 to 1, and (B,) slices of each scan, to logits."""
         features = self.features(pictures)
-        logits = self.slice_network.classify(features)
+        apart = self.scan_network is not None and self.scan_network.slices_apart
+        logits = self.slice_network.classify(features.detach() if apart else features)
         if self.scan_network is None:
             return Answer(logits, None)
         answer: Answer = self.scan_network(features, logits, lengths)

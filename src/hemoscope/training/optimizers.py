@@ -25,9 +25,12 @@ def optimizer_and_schedule(
     more = {"alpha": 0.9} if settings.name == "rmsprop" else {}
     optimizer: optim.Optimizer = kinds[settings.name](learning, lr=rates[0], weight_decay=settings.weight_decay, **more)
     if settings.schedule == "one_cycle":
+        # Adam's first momentum moves against the rate, as PyTorch has it; RMSprop has none and gets none
+        moves_momentum = settings.name != "rmsprop"
         return optimizer, OneCycleLR(
-            optimizer, rates[0], total_steps=steps + 1, pct_start=RISING_SHARE, div_factor=BEGIN_BELOW_PEAK
-        )
+            optimizer, rates[0], total_steps=steps + 1, pct_start=RISING_SHARE, div_factor=BEGIN_BELOW_PEAK,
+            cycle_momentum=moves_momentum,
+        )  # fmt: skip
 
     def of_epoch(step: int) -> float:
         return rates[min(step // steps_an_epoch, len(rates) - 1)] / rates[0]

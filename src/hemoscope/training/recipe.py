@@ -72,9 +72,9 @@ class Optimizer(Part):
 class Sampling(Part):
     """Which slices or scans an epoch shows.
 
-    all: each once. positive: those with one of the findings. balanced: the positive ones and as many negative ones,
-    drawn anew each epoch. weighted: drawn with replacement: datasets by `shares`, within each half positive, patients
-    and rare findings evened out.
+    all: each once. positive: those with one of the findings; only such are held out, too. balanced: the positive ones
+    and as many negative ones (all where there are fewer), drawn anew each epoch. weighted: drawn with replacement:
+    datasets by `shares`, within each half positive, patients and rare findings evened out.
     """
 
     kind: Literal["all", "positive", "balanced", "weighted"] = "all"
@@ -194,6 +194,8 @@ class Recipe(Part):
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise UsageError("Two stages of a recipe have one name; their weights would be one file.")
+        if self.input.maximum_filter[0] > 1 and any(stage.features == "stored" for stage in self.stages):
+            raise UsageError("Features of slices that a maximum filter joins cannot be stored: take `live` ones.")
         return self
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,17 @@ def epoch_order(
         usable = usable[_positive(stage, examples)[usable] == 1]
     order: NDArray[np.int64] = random.permutation(usable)
     return order
+
+
+def positive_alone(stage: Stage, examples: Examples) -> Examples:
+    """The examples with all labels of those unknown that a stage with the sampling `positive` would not show."""
+    positive = _positive(stage, examples) == 1
+    if stage.trains != "slice_network":
+        positive = positive[examples.scan_of]
+    labels, scan_labels = (
+        np.where(positive[:, None], known, UNKNOWN).astype(np.int8) for known in (examples.labels, examples.scan_labels)
+    )
+    return replace(examples, labels=labels, scan_labels=scan_labels)
 
 
 def _positive(stage: Stage, examples: Examples) -> NDArray[np.int8]:

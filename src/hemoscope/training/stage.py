@@ -36,7 +36,7 @@ from hemoscope.training.optimizers import optimizer_and_schedule
 from hemoscope.training.places import Boxes, places_loss, taught
 from hemoscope.training.recipe import Stage
 from hemoscope.training.run import Run
-from hemoscope.training.sampling import batches_of_epoch, random_of, steps_an_epoch
+from hemoscope.training.sampling import batches_of_epoch, positive_alone, random_of, steps_an_epoch
 from hemoscope.training.watch import Log, aucs, plot_curves, plot_losses
 
 EPOCH, DROPOUT, AUGMENTATION = range(3)  # what random numbers are for
@@ -67,6 +67,8 @@ class StageTraining:
         self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
         held_out = [] if stage.splits and set(stage.splits) & set(recipe.split.validation) else recipe.split.validation
         self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
+        if stage.sampling.kind == "positive":  # its network is never asked about others
+            self._held_out = positive_alone(stage, self._held_out)
         # a slice by itself is no scan: its one score is not to be ranked among the highest of thirty
         self._scan_labels = _labels_of_whole_scans(self._held_out, recipe.scan_slices)
         self._usable = _usable(self._examples, stage, recipe.scan_slices)
