@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch.nn import functional as F  # noqa: N812
 from training_examples import Data
 
@@ -14,12 +15,14 @@ from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.networks.system import Answer
 from hemoscope.reasons import UsageError
+from hemoscope.training import stage as stage_module
 from hemoscope.training.building import new_system
 from hemoscope.training.examples import Examples
 from hemoscope.training.learner import Learner
 from hemoscope.training.loss import MaskedLoss, positive_weights
 from hemoscope.training.memory import check_memory, saved_bytes
 from hemoscope.training.recipe import Loss, Recipe
+from hemoscope.training.run import Run
 from hemoscope.training.sampling import batches_of_epoch, random_of, sampling_weights
 
 
@@ -100,6 +103,23 @@ def test_saved_activations_are_counted_once() -> None:
     weight = torch.zeros(100, 50, requires_grad=True)
     given = torch.zeros(8, 100, requires_grad=True)
     assert saved_bytes(lambda: given @ weight) == 4 * (100 * 50 + 8 * 100)
+
+
+def test_memory_counts_weights_once_and_slices_each(
+    data: Data, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that are cast for mixed precision are kept for the gradient, and once for all slices."""
+    counted = []
+    monkeypatch.setattr(stage_module, "check_memory", lambda weights, activations, device: counted.append(activations))
+    for batch in (1, 2, 3):
+        read = Recipe.read(recipe, [f"stages.slices.batch={batch}", "precision=bf16"])
+        run = Run.new(tmp_path / "run", read, data.manifest, data.store)
+        fabric = Fabric(accelerator="cpu", precision="bf16-mixed")
+        settings = stage_module.Settings(lambda what: lambda done, total: None)
+        stage_module.StageTraining(run, fabric, settings, new_system(read), 0).check_memory()
+    one, two, three = counted
+    assert two - one == three - two > 0
+    assert two < 2 * one, "weights count twice"
 
 
 def test_too_little_memory_is_said() -> None:

@@ -27,6 +27,79 @@ def test_every_recipe_builds_its_network(path: Path) -> None:
         assert stage.trains == "slice_network" or system.scan_network is not None
 
 
+TRIALS = sorted((Path(__file__).parents[2] / "recipes/trials").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", TRIALS, ids=lambda path: path.stem)
+def test_every_trial_builds_its_network(path: Path) -> None:
+    recipe = Recipe.read(path)
+    with torch.device("meta"):
+        new_system(recipe)
+    assert recipe.name == f"trial_{path.stem}"
+
+
+# Rows of Burduja 2020, Table 2: what the LSTM gets, how many features, layers, cells, and whether predictions join.
+TABLE_2 = {
+    "burduja2020_predictions": ("predictions", None, 3, 256, False),
+    "burduja2020_largest_deviation_192": ("largest_deviation", 192, 3, 256, False),
+    "burduja2020_largest_weights_192": ("largest_weights", 192, 3, 256, False),
+    "burduja2020_smallest_weights_192": ("smallest_weights", 192, 3, 256, False),
+    "burduja2020_smallest_weights_120": ("smallest_weights", 120, 3, 256, False),
+    "burduja2020_pca_192_2x128": ("pca", 192, 2, 128, False),
+    "burduja2020_pca_192_3x128": ("pca", 192, 3, 128, False),
+    "burduja2020_pca_192": ("pca", 192, 3, 256, False),
+    "burduja2020_pca_120": ("pca", 120, 3, 256, False),
+    "burduja2020": ("pca", 120, 3, 256, True),
+}
+
+
+@pytest.mark.parametrize("name", TABLE_2)
+def test_the_lstm_is_that_of_its_row_of_the_table(name: str) -> None:
+    network = Recipe.read(RECIPES[0].parent / f"{name}.yaml").network
+    selected = None if network["selection"] == "predictions" else network["selected"]
+    found = (network["selection"], selected, network["lstm_layers"], network["lstm_cells"], network["join_predictions"])
+    assert found == TABLE_2[name]
+
+
+@pytest.mark.parametrize("cnn", ["efficientnet_b4", "resnext101"])
+def test_the_first_rows_of_the_table_have_no_lstm(cnn: str) -> None:
+    recipe = Recipe.read(RECIPES[0].parent / f"burduja2020_{cnn}.yaml")
+    assert recipe.network["cnn"].startswith(cnn)
+    assert recipe.network["lstm_layers"] == 0
+    assert [stage.trains for stage in recipe.stages] == ["slice_network"]
+
+
+# Of each stage what learns, epochs, batch, optimizer and learning rate, as the papers print them or as is chosen.
+STAGES = {
+    "burduja2020": [("slice_network", 3, 32, "adam", (1e-4, 1e-4, 2e-5)), ("scan_network", 4, 1, "adam", 1e-4)],
+    "wong2019_resnet34": [("slice_network", 5, 32, "adam", 2e-5), ("slice_network", 1, 32, "adam", 1e-5)],
+    "patel2019": [("slice_network", 20, 25, "adam", 1e-4), ("scan_network", 10, 1, "rmsprop", 1e-3),
+                  ("system", 11, 1, "rmsprop", 1e-4)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages_have_the_rates_of_the_paper(name: str) -> None:
+    recipe = Recipe.read(RECIPES[0].parent / f"{name}.yaml")
+    found = [
+        (one.trains, one.epochs, one.batch, one.optimizer.name, one.optimizer.learning_rate) for one in recipe.stages
+    ]
+    assert found == STAGES[name]
+
+
+def test_a_recipe_does_not_extend_itself(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
+    with pytest.raises(UsageError, match="extends itself"):
+        Recipe.read(tmp_path / "a.yaml")
+
+
+def test_a_change_of_a_stage_is_a_table(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(f"extends: {recipe.name}\nstages: {{sequence: 5}}\n")
+    with pytest.raises(UsageError, match="is a table of keys and values"):
+        Recipe.read(tmp_path / "other.yaml")
+
+
 def test_a_resolved_recipe_reads_back_the_same(recipe: Path, tmp_path: Path) -> None:
     read = Recipe.read(recipe, ["stages.slices.batch=9", "input.windows=[80/200]"])
     (tmp_path / "resolved.yaml").write_text(read.to_yaml())

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from training_examples import Data
 
 from hemoscope import Detector, read_scan
 from hemoscope.cli.main import main
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.report.tables import SLICE_COLUMNS
+from hemoscope.training.building import new_system
+from hemoscope.training.recipe import Recipe
+from hemoscope.training.run import Run
 
 
 @pytest.fixture
@@ -82,6 +86,8 @@ def test_a_recipe_becomes_a_run_predictions_and_a_bundle(
         (["stages.slices.sampling={kind: weighted, shares: {rsna: 1}}"], "gives a share to rsna"),
         (["initial_weights=gone.safetensors"], "There is no file gone.safetensors"),
         (["stages.slices.batch=1000000"], "lower the stage's `batch`"),
+        (["stages.sequence.keep=best", "split.validation=[nothing]"], "nothing is held out that has labels"),
+        (["network={name: patel2019, size: 64, first_filters: 1}", "input.neighbours=0"], "set `loss.slices` to 0"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_is_written(
@@ -116,3 +122,34 @@ def test_options_that_are_missing_or_do_not_go_together(
     ):
         code, printed = hemoscope(*arguments)
         assert (code, sentence in printed) == (2, True), printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, tmp_path: Path
+) -> None:
+    code, printed = hemoscope("train", recipe, *data.options, "--out", tmp_path / "x", "--device", "cuda")
+    assert (code, "finds no GPU" in printed) == (2, True), printed
+
+
+def test_a_run_that_is_not_finished_scores_nothing(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, tmp_path: Path
+) -> None:
+    read = Recipe.read(recipe)
+    run = Run.new(tmp_path / "run", read, data.manifest, data.store)
+    run.begin()
+    system = new_system(read)
+    run.save_weights(system, "sequence.last.safetensors")
+    for command in ("predict", "export"):
+        code, printed = hemoscope(command, run.folder, "--out", tmp_path / "x")
+        assert (code, f"hemoscope train --resume {run.folder}" in printed) == (2, True), printed
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_training(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, tmp_path: Path
+) -> None:
+    rate = ["stages.slices.optimizer={name: rmsprop, learning_rate: 1.0e+30}"]
+    code, printed = hemoscope("train", recipe, *rate, *data.options, "--out", tmp_path / "run")
+    assert code == 2
+    assert "of the stage slices is no number: lower its learning rate" in printed

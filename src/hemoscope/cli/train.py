@@ -114,7 +114,7 @@ def train(
 def predict(
     run: Path, manifest: Path | None, store: Path | None, splits: tuple[str, ...], out: Path, device: str
 ) -> None:
-    """Write the probabilities of every slice and scan, in the columns that `hemoscope detect` writes."""
+    """Write the network's own probabilities of every slice and scan, for `hemoscope evaluate`."""
     need_training_packages()
     from hemoscope.cli.progress import counting
     from hemoscope.cli.screen import console, say
@@ -122,6 +122,8 @@ def predict(
     from hemoscope.training.run import Run
 
     trained = Run.open(run, manifest, store)
+    if splits and manifest is None:
+        trained.check_same_split()
     fabric = _fabric(device)("32")  # as `detect` does: bfloat16 would round logits to a few hundred values
     with counting("Predicting") as progress:
         slices, scans = predict_with(trained, splits or None, out, fabric, progress)
@@ -141,7 +143,7 @@ def predict(
     help="Of the bundle, for its reports.",
 )
 @click.option("--fold", "folds", metavar="RUN", multiple=True, type=PATH, help="A run of the same recipe that held "
-              "patients out; may be repeated. The bundle is calibrated on what they answered to these.")  # fmt: skip
+              "patients out; give two or more. The bundle is calibrated on what they answered to these.")  # fmt: skip
 @click.option("--calibration", type=click.Choice(CALIBRATIONS), show_default="platt", help="How, with --fold: a "
               "line a finding, one temperature for all, or a curve a finding that never falls.")  # fmt: skip
 @click.option(
@@ -235,16 +237,20 @@ def networks() -> None:
 
 def _fabric(device: str) -> Callable[[str], Fabric]:
     """How the processes of this run share the work: one alone, or as many as torchrun or Slurm started."""
+    import torch
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device is auto, cpu or cuda, not '{device}'.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no GPU here; take cpu, or auto.")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells what the recipe says already
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
     def start(precision: str) -> Fabric:
+        torch.backends.cudnn.allow_tf32 = precision != "32"  # a GPU's convolutions would round float32
         # Sub-Lab training leaves the head that scores slices without a gradient
         several: Any = DDPStrategy(find_unused_parameters=True) if processes > 1 else "auto"
         fabric = Fabric(

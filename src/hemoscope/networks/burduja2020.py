@@ -139,6 +139,8 @@ class FeatureSelection(nn.Module):
 class BurdujaLSTM(ScanNetwork):
     """Logits of every slice from the selected features of all slices of its scan."""
 
+    scores = frozenset({"slices"})
+
     def __init__(self, settings: Burduja2020, feature_count: int) -> None:
         super().__init__()
         self.findings = FINDING_NAMES

@@ -73,6 +73,8 @@ class Current:
 class SequenceNetwork(ScanNetwork):
     """Deltas, a sequence network and attention pooling over the features of a scan."""
 
+    scores = frozenset({"slices", "scans"})
+
     def __init__(self, settings: Current, feature_count: int) -> None:
         super().__init__()
         self.findings = settings.findings

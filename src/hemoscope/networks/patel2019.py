@@ -120,7 +120,7 @@ def _convolution(channels: int, filters: int) -> list[nn.Module]:
 class PatelLSTM(ScanNetwork):
     """Figure 2 from the feature vectors of the slices to the class probabilities of the scan."""
 
-    slices_apart = True
+    scores = frozenset({"scans"})
 
     def __init__(self, settings: Patel2019) -> None:
         super().__init__()

@@ -88,12 +88,12 @@ class PooledNetwork(SliceNetwork):
 class ScanNetwork(nn.Module, ABC):
     """Features of the slices of scans to logits of slices, scans or both.
 
-    slices_apart: the slice network's logits are its own affair. Its last layer goes on learning from labels of slices
-    beside the network over the scan, and teaches nothing below it.
+    scores: "slices", "scans" or both. Where it does not score slices, the slice network's own logits stand. The last
+    layer of these goes on learning from labels of slices where the whole system learns, and teaches nothing below it.
     """
 
     findings: tuple[str, ...]
-    slices_apart = False
+    scores: frozenset[str]
 
     @abstractmethod
     def forward(self, features: Tensor, slice_logits: Tensor, lengths: Tensor) -> Answer:
@@ -137,9 +137,9 @@ class System(nn.Module):
     def forward(self, pictures: Tensor, lengths: Tensor) -> Answer:
         """(N, channels, H, W), grey levels 0 to 1, and (B,) slices of each scan, to logits."""
         features = self.features(pictures)
-        apart = self.scan_network is not None and self.scan_network.slices_apart
-        logits = self.slice_network.classify(features.detach() if apart else features)
-        if self.scan_network is None:
-            return Answer(logits, None)
-        answer: Answer = self.scan_network(features, logits, lengths)
+        scan_network = self.scan_network
+        if scan_network is None:
+            return Answer(self.slice_network.classify(features), None)
+        logits = self.slice_network.classify(features if "slices" in scan_network.scores else features.detach())
+        answer: Answer = scan_network(features, logits, lengths)
         return answer

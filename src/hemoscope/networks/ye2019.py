@@ -93,6 +93,8 @@ def _convolution(channels: int, filters: int) -> list[nn.Module]:
 class YeGRU(ScanNetwork):
     """The recurrent network over the features of the slices of a scan."""
 
+    scores = frozenset({"slices", "scans"})
+
     def __init__(self, settings: Ye2019) -> None:
         super().__init__()
         self.findings = settings.findings
@@ -137,6 +139,8 @@ class BothCNNs(PooledNetwork):
 
 class BothGRUs(ScanNetwork):
     """Bleeding or not, then the subtypes of the scans that bleed (Figure 1)."""
+
+    scores = frozenset({"slices", "scans"})
 
     def __init__(self, two_type: ScanNetwork, five_type: ScanNetwork, five_type_features: int) -> None:
         super().__init__()

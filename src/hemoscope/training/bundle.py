@@ -32,7 +32,7 @@ from hemoscope.training.recipe import Input
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
 
-COMPARED_SCANS = 3  # on which ONNX Runtime must agree with PyTorch
+COMPARED_SCANS, COMPARED_SLICES = 3, 64  # at most, on which ONNX Runtime must agree with PyTorch
 OF_ONE_FOLD = ("split", "initial_weights")  # what the recipes of folds may differ in
 LICENCE = "of the code Apache-2.0; of the weights as the training data demand"
 
@@ -66,7 +66,9 @@ def export_runs(
     metrics: dict[str, str] = {}
     if folds:
         _check_folds(run, folds)
-        table = pd.concat([held_out_table(one, fabric, on_progress) for one in folds])
+        table = pd.concat(
+            [held_out_table(one, f"fold{number}", fabric, on_progress) for number, one in enumerate(folds)]
+        )
         # a network over the scan has seen the neighbours: its answers are not smoothed over them again
         settings = Settings(sigmas_mm=SIGMAS_MM if system.scan_network is None else (), method=method)
         calibrated, metrics = _calibration(table, system, settings)
@@ -92,7 +94,11 @@ def _system(runs: Sequence[Run]) -> System:
 
 
 def _check_folds(run: Run, folds: Sequence[Run]) -> None:
-    """Raise UsageError where a fold is of another recipe, or where two held the same split out."""
+    """Raise UsageError where a fold is alone, of another recipe, or where two held the same split out."""
+    if len(folds) < 2:
+        raise UsageError(
+            "A bundle is measured on each fold by what was fitted on the others: give --fold for two runs or more."
+        )
     recipe = replace_split(run)
     for one in folds:
         if replace_split(one) != recipe:
@@ -149,7 +155,7 @@ def _pictures(run: Run) -> list[Pictures]:
     chosen = dict.fromkeys(int(order[len(order) * part // COMPARED_SCANS]) for part in range(COMPARED_SCANS))
     pictures = []
     for scan in chosen:
-        stored = examples.stored[examples.places_of_scan(scan)]
+        stored = examples.stored[examples.places_of_scan(scan)][:COMPARED_SLICES]
         seen = as_detection_sees(run.store, stored, torch.tensor([len(stored)]), run.recipe.input)
         pictures.append((seen * 255).round().to(torch.uint8).numpy())
     return pictures
@@ -172,40 +178,52 @@ def _recipe(run: Run) -> dict[str, Any]:
 def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, metrics: dict[str, str]) -> CardFacts:
     run, scan = runs[0], system.scan_network
     facts = run.facts
-    trained_with = {"recipe": run.recipe.name, "initial weights": Path(run.recipe.initial_weights).name}
-    trained_with |= {"seed": str(run.recipe.seed), "split": str(facts["manifest_split"])}
-    trained_with |= {"seconds": f"{sum(stage['seconds'] for stage in facts['stages'].values()):.0f}"}
+    trained_with = {
+        "recipe": ", ".join(one.recipe.name for one in runs),
+        "initial weights": Path(run.recipe.initial_weights).name,
+    }
+    split = facts["manifest_split"] or {}
+    trained_with |= {"seed": str(run.recipe.seed), "split": split.get("scheme", "of the Manifest itself")}
+    seconds = sum(stage["seconds"] for one in runs for stage in one.facts["stages"].values())
+    trained_with |= {"seconds": f"{seconds:.0f}"}
     trained_with |= {"PyTorch": facts["versions"]["torch"]}
     return CardFacts(
         name=name,
-        source=run.recipe.source,
+        source="; ".join(one.recipe.source for one in runs),
         findings_of_slices=system.slice_network.findings if scan is None else scan.findings,
         findings_of_scans=system.findings,
         given=network_input(run.recipe.input),
         parameters=sum(parameter.numel() for parameter in system.parameters()),
         calibrated=bool(folds),
         licence=LICENCE,
-        trained_on=_datasets([run], "train"),
-        held_out=_datasets(folds, "validation"),
+        trained_on=_datasets([run], _learned(run)),
+        held_out=_datasets(folds),
+        caveat=split.get("caveat", ""),
         trained_with=trained_with,
         metrics=metrics,
     )
 
 
-def _datasets(runs: Sequence[Run], split: str) -> list[TrainedOn]:
-    """The labelled slices of a split of each run, dataset by dataset."""
+def _learned(run: Run) -> tuple[str, ...]:
+    """The splits that any stage was trained on."""
+    return tuple({split for stage in run.recipe.stages for split in stage.splits or run.recipe.split.train})
+
+
+def _datasets(runs: Sequence[Run], splits: Sequence[str] | None = None) -> list[TrainedOn]:
+    """The slices of some splits, or of those that each run held out, dataset by dataset."""
     counts: dict[str, list[TrainedOn]] = {}
     for run in runs:
-        examples = Examples.of(run.manifest, run.store, getattr(run.recipe.split, split), FINDING_NAMES)
+        run.check_same_split()
+        examples = Examples.of(run.manifest, run.store, splits or run.recipe.split.validation, FINDING_NAMES)
         dataset = examples.manifest.take(examples.rows).table["dataset"].to_numpy()
         for name in sorted(set(dataset)):
             part = replace(examples, rows=examples.rows[dataset == name])
             scans = len(part.manifest.take(part.rows).scans.unique())
-            counts.setdefault(name, []).append(TrainedOn(name, part.patients, scans, len(part.rows)))
+            counts.setdefault(name, []).append(TrainedOn(name, part.patients or None, scans, len(part.rows)))
     return [
         TrainedOn(
             name,
-            sum(one.patients or 0 for one in parts),
+            sum(one.patients or 0 for one in parts) or None,
             sum(one.scans for one in parts),
             sum(one.slices for one in parts),
         )

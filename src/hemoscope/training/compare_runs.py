@@ -12,9 +12,9 @@ COLUMNS = ("Run", "Recipe", "State", "Stage", "Steps", "Patients", "Loss", "Slic
 
 
 def rows_of(folder: Path) -> list[tuple[str, ...]]:
-    """A row for each stage of each run in a folder, as text; the folder may be a run itself."""
+    """A row for each stage of each run in a folder or below, as text; the folder may be a run itself."""
     rows = []
-    for path in sorted({*folder.glob(FACTS), *folder.glob(f"*/{FACTS}")}):
+    for path in sorted(folder.rglob(FACTS)):
         facts = read_facts(path.parent)
         name = str(path.parent.relative_to(folder.parent))
         stages = facts["stages"] or {"-": {}}

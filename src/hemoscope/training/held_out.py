@@ -30,7 +30,11 @@ from hemoscope.training.train import trained_system
 
 
 def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Examples:
-    """The slices that a run held out; raises UsageError where it held out none, or trained on them in the end."""
+    """The slices that a run held out.
+
+    Raises UsageError where it held out none, trained on them in the end, or where they have been split anew.
+    """
+    run.check_same_split()
     held_out = set(run.recipe.split.validation)
     if any(held_out & set(stage.splits or ()) for stage in run.recipe.stages):
         raise UsageError(f"The last stage of the run {run.folder} was trained on what it had held out before.")
@@ -40,10 +44,10 @@ def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Exam
     return examples
 
 
-def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.DataFrame:
+def held_out_table(run: Run, fold: str, fabric: Fabric, on_progress: OnProgress) -> pd.DataFrame:
     """One row a slice with the columns that `training.calibrate` describes; NaN for findings that are not scored.
 
-    Also `sop_instance_uid` and `key`, by which the Manifest knows it.
+    fold: what to call the run. Also `sop_instance_uid` and `key`, by which the Manifest knows it.
     """
     system = trained_system(run)
     place(system, fabric.device)
@@ -53,7 +57,7 @@ def held_out_table(run: Run, fabric: Fabric, on_progress: OnProgress) -> pd.Data
     rows = run.manifest.take(examples.rows)
     own = [system.findings.index(name) if name in system.findings else -1 for name in NAMES]
     columns = {
-        "run": run.folder.name,
+        "run": fold,
         "source": rows.table["dataset"].to_pylist(),
         "patient": patients_of(run.manifest).take(examples.rows).to_pylist(),
         "scan": rows.scans.to_pylist(),

@@ -19,6 +19,15 @@ class Learner(nn.Module):
         super().__init__()
         if stage.trains != "slice_network" and system.scan_network is None:
             raise UsageError(f"The stage {stage.name} needs a scan network, and the network of the recipe has none.")
+        scan_network = system.scan_network
+        if stage.trains != "slice_network" and scan_network is not None:
+            of_itself = {"slices"} if stage.trains == "system" else set()  # the slice network's own
+            for unit in {"slices", "scans"} - scan_network.scores - of_itself:
+                if getattr(stage.loss, unit):
+                    raise UsageError(
+                        f"The stage {stage.name} has a loss of {unit}, which its network over the scan does not score: "
+                        f"set `loss.{unit}` to 0."
+                    )
         if stage.loss.places and not isinstance(system.slice_network, PooledNetwork):
             raise UsageError(
                 f"The stage {stage.name} has a loss of places, and the network of the recipe has no class activation "

@@ -25,7 +25,7 @@ class CardFacts:
     """What a model card says. metrics: of held-out patients, each with its interval and what it was measured on.
 
     parameters: weights of the networks. trained_with: recipe, seed, versions and the like, as name and value.
-    remarks: further sentences, for example on what went wrong.
+    caveat: of the split, where patients are on both of its sides. remarks: further sentences.
     """
 
     name: str
@@ -39,6 +39,7 @@ class CardFacts:
     trained_on: Sequence[TrainedOn] = ()
     held_out: Sequence[TrainedOn] = ()
     trained_with: Mapping[str, str] = field(default_factory=dict)
+    caveat: str = ""
     metrics: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
 
@@ -57,7 +58,8 @@ def model_card(facts: CardFacts) -> str:
         "## How it was trained",
         _table(("what", "value"), list(facts.trained_with.items())),
         "## How it was measured",
-        "On patients of whom it had seen nothing in training:",
+        f"On slices that it was not trained on. {facts.caveat}" if facts.caveat else "On patients of whom it had seen "
+        "nothing in training:",
         _datasets(facts.held_out),
         _table(("figure", "value"), list(facts.metrics.items())),
         "## What it cannot do",

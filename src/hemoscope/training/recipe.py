@@ -220,7 +220,9 @@ class Recipe(Part):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if path.resolve() in extended_by:
+        raise UsageError(f"The recipe {path} extends itself.")
     try:
         settings = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -234,7 +236,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     base = settings.pop("extends")
     if not isinstance(base, str):
         raise UsageError(f"`extends` in the recipe {path} is the name of another recipe beside it.")
-    return _merged(_read_yaml(path.parent / base), settings)
+    return _merged(_read_yaml(path.parent / base, (*extended_by, path.resolve())), settings)
 
 
 def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,7 +246,9 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(old, dict) and isinstance(value, dict):
             base[key] = _merged(old, value)
         elif key == "stages" and isinstance(old, list) and isinstance(value, dict):
-            named = {stage["name"]: stage for stage in old}
+            if not all(isinstance(one, dict) for one in (*old, *value.values())):
+                raise UsageError("A stage, and a change of one, is a table of keys and values.")
+            named = {str(stage.get("name")): stage for stage in old}
             if unknown := set(value) - set(named):
                 raise UsageError(
                     f"There is no stage {', '.join(sorted(unknown))} to change; there is {', '.join(named)}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -108,9 +107,14 @@ class Run:
                 "trained on may be held out now. Split it as before, or begin a new run."
             )
 
+    def check_finished(self) -> None:
+        """Raise UsageError where training is not over."""
+        if self.facts["state"] != "finished":
+            raise UsageError(f"The run {self.folder} is not finished: hemoscope train --resume {self.folder}")
+
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Keep what resuming needs."""
-        unfinished = self.folder / f".{CHECKPOINT}.{os.getpid()}"
+        unfinished = self.folder / f".{CHECKPOINT}"
         torch.save(state, unfinished)
         unfinished.replace(self.folder / CHECKPOINT)
 
@@ -124,7 +128,7 @@ class Run:
 
     def save_weights(self, system: System, name: str) -> None:
         """Keep the weights of the whole system as safetensors."""
-        unfinished = self.folder / f".{name}.{os.getpid()}"
+        unfinished = self.folder / f".{name}"
         save_file({key: value.detach().cpu().contiguous() for key, value in system.state_dict().items()}, unfinished)
         unfinished.replace(self.folder / name)
 

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hemoscope.datasets.augment.augmenter import Augmented
 from hemoscope.datasets.manifest import UNKNOWN
 from hemoscope.networks.system import Answer, System
+from hemoscope.reasons import UsageError
 from hemoscope.training.answers import Answers, OnProgress, answers_to, features_of
 from hemoscope.training.batches import (
     Batch,
@@ -65,7 +66,8 @@ class StageTraining:
         recipe, stage = run.recipe, self._stage
         self._learner = Learner(system, stage)
         self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
-        held_out = [] if stage.splits and set(stage.splits) & set(recipe.split.validation) else recipe.split.validation
+        learned = {split for one in recipe.stages[: number + 1] for split in one.splits or ()}
+        held_out = () if learned & set(recipe.split.validation) else recipe.split.validation
         self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
         if stage.sampling.kind == "positive":  # its network is never asked about others
             self._held_out = positive_alone(stage, self._held_out)
@@ -75,17 +77,29 @@ class StageTraining:
         self._epoch_steps = steps_an_epoch(stage, self._examples, self._usable)
         batches_of_epoch(stage, self._examples, self._usable, random_of(0))  # raises UsageError
         self._loss = MaskedLoss(stage.loss, self._examples)
+        self._check_held_out()
         self._boxes = Boxes.of(self._examples, run.store, stage.name) if stage.loss.places else None
         self._pictures = Pictures(recipe.input, stage)
         self._features: StoredFeatures | None = None
         self.steps = self._epoch_steps * (stage.epochs or 1)
+
+    def _check_held_out(self) -> None:
+        """Raise UsageError where the best weights are to be kept, and nothing tells which they are."""
+        known = self._loss.known(torch.from_numpy(self._held_out.labels), torch.from_numpy(self._scan_labels))
+        counts = known * torch.tensor([self._stage.loss.slices > 0, self._stage.loss.scans > 0])
+        if self._stage.keep == "best" and not counts.sum():
+            raise UsageError(
+                f"The stage {self._stage.name} keeps the best weights, but nothing is held out that has labels for its "
+                "loss: name other splits in `split.validation`, or take `keep: last`."
+            )
 
     def train(self, checkpoint: Checkpoint | None, steps_before: int) -> None:
         """Train to the end of the stage.
 
         checkpoint: where to go on, None for the first step; steps_before: of the stages before this one.
         """
-        begin, stage, fabric = time.monotonic(), self._stage, self._fabric
+        stage, fabric = self._stage, self._fabric
+        begin = time.monotonic()  # moved back by what the run had taken before it was stopped
         self._prepare()
         part = self._learner.part
         optimizer, schedule = optimizer_and_schedule(part, stage.optimizer, self.steps, self._epoch_steps)
@@ -93,6 +107,7 @@ class StageTraining:
         self._best, done = float("inf"), 0
         if checkpoint is not None:
             done, self._best = checkpoint["step"], checkpoint["best"]
+            begin -= checkpoint["seconds"]
             optimizer.load_state_dict(checkpoint["optimizer"])
             schedule.load_state_dict(checkpoint["schedule"])
             if average is not None:
@@ -111,6 +126,11 @@ class StageTraining:
             if average is not None:
                 average.update_parameters(part)
             shown: Tensor = fabric.all_reduce(loss.detach(), reduce_op="mean")  # type: ignore[assignment]
+            if not shown.isfinite():
+                raise UsageError(
+                    f"The loss of step {step} of the stage {stage.name} is no number: lower its learning rate, or set "
+                    "`clip_gradient`."
+                )
             if log is not None:
                 log.step(step, shown.item(), float(schedule.get_last_lr()[0]))
             schedule.step()
@@ -118,8 +138,10 @@ class StageTraining:
             ends_epoch = step % self._epoch_steps == 0
             if ends_epoch and log is not None:
                 self._validate(_with_average(self._system, stage, average), log, step)
+                progress = self._settings.watch(f"Training {stage.name}")
             if log is not None and (ends_epoch or time.monotonic() - kept_at > self._settings.checkpoint_seconds):
                 state = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "best": self._best}
+                state |= {"seconds": time.monotonic() - begin}
                 state |= {"average": average.state_dict()} if average is not None else {}
                 self._run.save_checkpoint(state | self._place(self._number, step))
                 kept_at = time.monotonic()
@@ -205,11 +227,18 @@ class StageTraining:
         pictures = self._seen(batch, torch.Generator().manual_seed(0)).pictures
         lengths = filtered_lengths(batch.lengths, self._run.recipe.input)
         self._learner.train(False)  # one slice has no batch statistics, and none must be kept of this
+        at_once = self._system.slices_at_once
+        share = -(-stage.batch // self._fabric.world_size)
         with self._fabric.autocast():
             activations = saved_bytes(lambda: self._learner(pictures, None, lengths))
+            if share > 1:  # what is kept once for all, such as weights cast for mixed precision, is not counted again
+                twice = torch.cat([pictures, pictures])
+                both = saved_bytes(lambda: self._learner(twice, None, lengths.repeat(2)))
+                activations += (share - 1) * (both - activations)
+            if at_once is not None and stage.trains == "system":  # the part that is computed anew
+                activations += saved_bytes(lambda: self._system.slice_network.features(pictures[:at_once]))
         weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
-        share = -(-stage.batch // self._fabric.world_size)
-        check_memory(weights, share * activations, self._fabric.device)
+        check_memory(weights, activations, self._fabric.device)
 
     def _validate(self, system: System, log: Log, step: int) -> None:
         """Measure the held-out examples, and keep the weights where their loss is the lowest so far."""
@@ -229,13 +258,15 @@ class StageTraining:
         of_scans = aucs(self._scan_labels, answers.scans, findings)
         measures |= {f"scan_auc_{name}": value for name, value in of_scans.items()}
         log.epoch(step, {"loss": loss} | measures)
-        if loss < self._best:
+        is_best = loss < self._best
+        if is_best:
             self._best = loss
             self._run.save_weights(system, f"{self._stage.name}.best.safetensors")
         plot_losses(self._run.folder)
         plot_curves(self._run.folder, "slices", held_out.labels, answers.slices, findings)
         plot_curves(self._run.folder, "scans", self._scan_labels, answers.scans, findings)
-        self._run.update_stage(self._stage.name, validation={"step": step, "loss": loss} | measures)
+        if is_best or self._stage.keep == "last":  # of the weights that are kept
+            self._run.update_stage(self._stage.name, validation={"step": step, "loss": loss} | measures)
 
     def _held_out_loss(self, answers: Answers) -> float:
         labels = torch.from_numpy(self._held_out.labels)
@@ -250,21 +281,20 @@ class StageTraining:
             log.close()
             plot_losses(run.folder)
             run.save_weights(system, f"{stage.name}.last.safetensors")
-            before = run.facts["stages"].get(stage.name, {}).get("seconds", 0.0)
             run.update_stage(
-                stage.name, steps=self.steps, seconds=round(before + seconds, 1),
+                stage.name, steps=self.steps, seconds=round(seconds, 1),
                 train=_count(self._examples), held_out=_count(self._held_out),
             )  # fmt: skip
         self._fabric.barrier()
-        run.load_weights(self._system, kept_weights(stage, len(self._held_out) > 0))
+        run.load_weights(self._system, kept_weights(stage))
         if log is not None:
             run.save_checkpoint(self._place(self._number + 1, 0))
         self._fabric.barrier()
 
 
-def kept_weights(stage: Stage, held_out: bool) -> str:
-    """The file of the weights that a stage hands on; without held-out examples no epoch is the best."""
-    return f"{stage.name}.{stage.keep if held_out else 'last'}.safetensors"
+def kept_weights(stage: Stage) -> str:
+    """The file of the weights that a stage hands on."""
+    return f"{stage.name}.{stage.keep}.safetensors"
 
 
 def _usable(examples: Examples, stage: Stage, scan_slices: tuple[int, int]) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from lightning_fabric import Fabric
 
@@ -18,6 +20,7 @@ def train(run: Run, fabric: Fabric, settings: Settings) -> None:
     Every stage is checked before the first one begins. A run that was stopped at any step, even killed, goes on from
     its last checkpoint and ends with the same weights (on the same machine, with as many processes).
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU's matrix products may vary
     torch.use_deterministic_algorithms(True, warn_only=True)  # warns of what a GPU has no such algorithm for
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads such memory
     run.check_same_split()
@@ -43,10 +46,9 @@ def train(run: Run, fabric: Fabric, settings: Settings) -> None:
 
 
 def trained_system(run: Run) -> System:
-    """The system of a run with the weights that training kept last; raises UsageError where there are none yet."""
+    """The system of a run with the weights that training kept last; raises UsageError where it is not finished."""
+    run.check_finished()
     system = new_system(run.recipe)
-    last = run.recipe.stages[-1]
-    held_out = (run.folder / f"{last.name}.best.safetensors").exists()
-    run.load_weights(system, kept_weights(last, held_out))
+    run.load_weights(system, kept_weights(run.recipe.stages[-1]))
     system.eval()
     return system

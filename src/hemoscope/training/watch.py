@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay, roc_auc_sco
 from torch.utils.tensorboard import SummaryWriter
 
 from hemoscope.datasets.manifest import UNKNOWN
+from hemoscope.report.write import write_whole
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 STEPS, EPOCHS = "steps.csv", "epochs.csv"
 STEP_COLUMNS = ("stage", "step", "loss", "learning_rate")
@@ -33,7 +36,7 @@ class Log:
         self._folder, self._stage, self._before = folder, stage, steps_before
         for name in (STEPS, EPOCHS):
             _drop(folder / name, stage, step)
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=steps_before + step)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=steps_before + step + 1)
 
     def step(self, step: int, loss: float, learning_rate: float) -> None:
         """Note a step that is done."""
@@ -78,10 +81,11 @@ def _drop(path: Path, stage: str, step: int) -> None:
     rows = read_rows(path)
     kept = [row for row in rows if row["stage"] != stage or int(row["step"]) <= step]
     if len(kept) < len(rows):
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(kept)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(kept)
+        write_whole(path, text.getvalue().encode())
 
 
 def aucs(labels: NDArray[np.int8], logits: NDArray[np.float32], findings: Sequence[str]) -> dict[str, float | None]:
@@ -112,8 +116,7 @@ def plot_losses(folder: Path) -> None:
             axis.plot(*zip(*held_out, strict=True), "o-", label="held out")
         axis.set(title=stage, xlabel="step", ylabel="loss")
         axis.legend()
-    figure.savefig(folder / "loss.png", dpi=110)
-    plt.close(figure)
+    _save(figure, folder / "loss.png")
 
 
 def plot_curves(
@@ -129,5 +132,11 @@ def plot_curves(
                 label = f"{name}, {int((truth == 1).sum())} of {len(truth)}"
                 display.from_predictions(truth, scores, name=label, ax=axis)
         axis.set_title(f"Held-out {unit}: {kind.replace('_', ' ')}")
-        figure.savefig(folder / f"{kind}_{unit}.png", dpi=110)
-        plt.close(figure)
+        _save(figure, folder / f"{kind}_{unit}.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    plt.close(figure)
+    write_whole(path, picture.getvalue())
