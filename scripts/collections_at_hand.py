@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from commands import run_command
 
 from hemoscope.findings import FINDING_NAMES
 
@@ -84,13 +84,6 @@ def name_patients_of_bhsd(source: Path, target: Path) -> None:
         writer.writerows(rows)
 
 
-def run(*words: str | Path) -> None:
-    """Run a command of `hemoscope dataset`, and print it first; ends this script where it fails."""
-    command = ["hemoscope", "dataset", *map(str, words)]
-    print("\n$ " + " ".join(f"'{word}'" if " " in word else word for word in command), flush=True)
-    subprocess.run([Path(sys.executable).parent / "hemoscope", *command[1:]], check=True)
-
-
 def collections_in(data: Path, laid_out: Path) -> dict[str, tuple[str | Path, ...]]:
     """The words of each import, by name. Lays out what has to be; says what is skipped."""
     rsna_pictures = ("--window", "77.5/255", "--patients", "rsna2019", "--id-prefix", "ID_")
@@ -141,12 +134,12 @@ def main(words: Sequence[str] | None = None) -> None:
     if not imports:
         parser.error(f"{data} holds none of the collections: {', '.join(folders[0] for folders in FOLDERS.values())}")
     for name, words in imports.items():
-        run("import", *words, "--name", name, "--out", out / f"{name}.parquet")
+        run_command("dataset", "import", *words, "--name", name, "--out", out / f"{name}.parquet")
     manifest = out / "manifest.parquet"
-    run("merge", *(out / f"{name}.parquet" for name in imports), "--out", manifest)
-    run("split", manifest, "--scheme", "kfold:5")
-    run("build", manifest, "--store", out / "store", "--size", "256")
-    run("describe", manifest, "--store", out / "store", "--out", out / "description")
+    run_command("dataset", "merge", *(out / f"{name}.parquet" for name in imports), "--out", manifest)
+    run_command("dataset", "split", manifest, "--scheme", "kfold:5")
+    run_command("dataset", "build", manifest, "--store", out / "store", "--size", "256")
+    run_command("dataset", "describe", manifest, "--store", out / "store", "--out", out / "description")
     print(f"\nThe Manifest is {manifest}, the store {out / 'store'}; look at {out / 'description/contact_sheet.png'}.")
 
 

@@ -4,7 +4,7 @@
     python scripts/default_bundle.py data runs/default mobilenetv2_100.safetensors   # weights of timm, or imagenet
 
 Every command is printed before it runs; a run that was finished is not repeated, one that was stopped goes on. Six runs
-of 900 steps take about two hours of two cores. The bundle is then in runs/default/bundle, and what the folds said of
+of 900 steps take two to three hours of two cores. The bundle is then in runs/default/bundle, and what the folds said of
 the patients that they had held out in runs/default/held_out. They are shipped as src/hemoscope/detector/bundles/default
 and results/default.
 """

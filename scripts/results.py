@@ -38,9 +38,10 @@ TABLES = (
 )
 FIRST_LINES = """# Results
 Written by `scripts/results.py` from the predictions in [results](../results/README.md); do not edit it by hand. All
-figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. Patients
-are few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each
-figure is made: [evaluation](evaluation.md). Make them again: `make dataset`, then
+figures are of patients that the system was not trained on, on whole scans of which every slice has all labels. (Loose
+slices of RSNA 2019 whose patient is not known are trained on; one may be of a patient who is held out.) Patients are
+few: read the intervals. The three example scans of `make demo` are in no fold of the shipped bundle. How each figure is
+made: [evaluation](evaluation.md). Make them again: `make dataset`, then
 `python scripts/results.py data/manifest.parquet runs/results`.
 """
 
