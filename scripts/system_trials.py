@@ -32,13 +32,14 @@ from hemoscope.training.answers import answers_to, features_of
 from hemoscope.training.building import new_system
 from hemoscope.training.examples import Examples
 from hemoscope.training.held_out import held_out_examples
+from hemoscope.training.predict import tables, write_predictions
 from hemoscope.training.run import Run
+from hemoscope.training.stage import kept_weights
 
 ROOT = Path(__file__).parent.parent
 PAGE, MARK = ROOT / "docs/systems.md", "<!-- written by scripts/system_trials.py -->"
 PREDICTIONS = ROOT / "results"
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
-HELD_OUT = "fold1"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ class Scores:
 
 
 def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
-    """Each stage of a run on the held-out whole scans, and for Patel's system its baselines."""
+    """Each stage of a run on the held-out whole scans, and for Patel's system its baselines.
+
+    What the last stage says is written to results/.
+    """
     system = new_system(run.recipe)
     examples = held_out_examples(run, system.findings)
     rows = run.manifest.take(examples.rows).table
@@ -114,7 +118,7 @@ def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
     first = examples.starts[:-1]
     found: list[Scores] = []
     for stage in run.recipe.stages:
-        run.load_weights(system, f"{stage.name}.{stage.keep}.safetensors")
+        run.load_weights(system, kept_weights(stage))
         seen = System(system.slice_network) if stage.trains == "slice_network" else system
         answers = answers_to(seen, examples, run.store, run.recipe.input, fabric, lambda done, total: None)
         scores_slices = stage.trains == "slice_network" or stage.loss.slices > 0
@@ -130,6 +134,8 @@ def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
             found.append(Scores(*names, "scans", labels, answers.scans[use, place], patients[first][use]))
         if stage.name == "cnn" and run.recipe.network["name"] == "patel2019":
             found += baselines(run, system, examples, use, patients[first][use], fabric)
+    slices, scans = tables(examples, answers)
+    write_predictions(PREDICTIONS / run.recipe.name, slices[whole], scans[whole[first]])
     return found
 
 
@@ -226,10 +232,6 @@ def main(data: Path, out: Path, *only: str) -> None:
         export(out, name, name)
     if {"ye2019_two_type", "ye2019_five_type"} <= set(names):
         export(out, "ye2019_cascade", "ye2019_two_type", "ye2019_five_type")
-    whole = part_of(out / "manifest.parquet", WHOLE_SCANS, out / "whole.parquet")
-    for name in names:
-        given = (out / name, "--manifest", whole, "--split", HELD_OUT)
-        run_command("predict", *given, "--out", PREDICTIONS / f"trial_{name}")
     written = table(finished, Fabric(accelerator="cpu")) + "\n\n" + bundles(out)
     before, _, _ = PAGE.read_text().partition(MARK)
     PAGE.write_text(f"{before}{MARK}\n\n{written}\n")
