@@ -137,6 +137,7 @@ class ForgetsLengths(ScanNetwork):
     """Keeps the number of slices that it was first called with, as a network that is traced carelessly does."""
 
     findings = ("any",)
+    scores = frozenset({"scans"})
 
     def forward(self, features: Any, slice_logits: Any, lengths: Any) -> Answer:
         return Answer(None, features.sum(0, keepdim=True)[:, :1] / int(lengths.sum()))

@@ -155,3 +155,9 @@ def test_a_network_that_does_not_fit_is_refused(recipe: Path, change: str, sente
     with pytest.raises(UsageError) as error:
         new_system(Recipe.read(recipe, [change]))
     assert sentence in error.value.sentence
+
+
+def test_nothing_is_held_out_once_some_of_it_was_trained_on(recipe: Path) -> None:
+    read = Recipe.read(recipe, ["split={train: [a], validation: [b, c]}", "stages.sequence.splits=[a, b]"])
+    assert read.held_out(0) == ("b", "c")
+    assert read.held_out(1) == ()

@@ -40,3 +40,6 @@ def test_a_stage_of_positive_scans_holds_out_positive_scans_alone(data: Data) ->
     of_slices = bleeds[examples.scan_of]
     assert (alone.labels[of_slices] == examples.labels[of_slices]).all()
     assert (alone.labels[~of_slices] == UNKNOWN).all()
+    by_slice = positive_alone(stage.model_copy(update={"trains": "slice_network"}), examples)
+    assert by_slice.labels.tolist() == np.where(examples.labels == 1, 1, UNKNOWN).tolist()
+    assert (by_slice.scan_labels == examples.scan_labels).all()

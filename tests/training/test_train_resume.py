@@ -40,6 +40,8 @@ def test_kill_and_resume_gives_the_weights_of_an_uninterrupted_run(
     run("train", "--resume", killed)
     assert json.loads((killed / "run.json").read_text())["state"] == "finished"
     assert steps(killed) == steps(whole), "steps are missing, or twice in the table"
+    took = [json.loads((folder / "run.json").read_text())["stages"][stage]["seconds"] for folder in (killed, whole)]
+    assert took[0] > 0.5 * took[1], "the seconds before the kill are lost"
     expected, found = weights(whole), weights(killed)
     assert expected.keys() == found.keys()
     for name, value in expected.items():

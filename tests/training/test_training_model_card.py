@@ -40,3 +40,10 @@ def test_a_full_card_has_its_tables_and_no_unknowns() -> None:
     assert "| scan AUC, any | 0.91 (0.70-0.99), 3 of 7 patients |" in card
     assert "40/80, 80/200" in card and "stands for 2" in card and "- The LSTM did not beat its CNN." in card
     assert "not calibrated" not in card and "Not known." not in card and "was not measured" not in card
+
+
+def test_a_split_with_patients_on_both_sides_is_not_called_one_by_patient() -> None:
+    card = model_card(replace(BARE, caveat="It splits slices: patients are on both sides."))
+    assert "On slices that it was not trained on. It splits slices: patients are on both sides." in card
+    assert "nothing in training" not in card
+    assert "On patients of whom it had seen nothing in training:" in model_card(BARE)

@@ -167,7 +167,7 @@ def export(
     """Write a run as a bundle that `hemoscope detect --bundle` uses, without PyTorch.
 
     Two runs of ye2019 make a cascade: bleeding or not, then the subtypes. Nothing is written where ONNX Runtime and
-    PyTorch differ by more than 1e-4.
+    PyTorch differ by more than 1e-4 (features and maps: of their largest number).
     """
     need_training_packages()
     for option, given in (("--calibration", calibration), ("--held-out", held_out)):

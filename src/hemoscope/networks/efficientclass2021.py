@@ -43,7 +43,7 @@ from hemoscope.networks.system import PooledNetwork, System
 from hemoscope.networks.two_classes import TwoClasses
 
 PYRAMID_CHANNELS = 64
-FASTEST_DILATION_IN_BFLOAT16 = 2
+LARGEST_DILATION_IN_BFLOAT16 = 2  # on a CPU
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class EfficientClass(PooledNetwork):
 def _drawn(layer: Any, maps: Tensor) -> Tensor:
     """What a transposed convolution draws; on a CPU the last three in float32, which has faster kernels for them."""
     mixed = maps.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    if not mixed or layer.dilation[0] <= FASTEST_DILATION_IN_BFLOAT16:
+    if not mixed or layer.dilation[0] <= LARGEST_DILATION_IN_BFLOAT16:
         return layer(maps)  # type: ignore[no-any-return]
     with torch.autocast("cpu", enabled=False):
         return layer(maps.float())  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ from hemoscope.training.answers import OnProgress
 from hemoscope.training.batches import as_detection_sees
 from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points, to_calibrate_on
 from hemoscope.training.examples import Examples
-from hemoscope.training.export import Pictures, export_system
+from hemoscope.training.export import Pictures, check_new, export_system
 from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
 from hemoscope.training.measure import auc, patients, proportion
@@ -56,6 +56,10 @@ def export_runs(
     answers as Predictions, each fold calibrated on the others. remarks: sentences for the model card.
     Raises UsageError where the runs do not fit.
     """
+    check_new(folder)
+    for one in (*runs, *folds):
+        one.check_finished()
+        one.check_same_split()
     run, system = runs[0], _system(runs)
     facts: dict[str, Any] = {
         "name": name,
@@ -73,10 +77,11 @@ def export_runs(
         settings = Settings(sigmas_mm=SIGMAS_MM if system.scan_network is None else (), method=method)
         calibrated, metrics = _calibration(table, system, settings)
         facts |= calibrated | {"metrics": metrics}
-        if held_out is not None:
-            write_held_out(table, settings, held_out)
     card = model_card(replace(_card(runs, folds, name, system, metrics), remarks=remarks))
-    return export_system(system, network_input(run.recipe.input), folder, facts, card, _pictures(run))
+    bundle = export_system(system, network_input(run.recipe.input), folder, facts, card, _pictures(run))
+    if folds and held_out is not None:
+        write_held_out(table, settings, held_out)
+    return bundle
 
 
 def network_input(inputs: Input) -> NetworkInput:
@@ -196,8 +201,8 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         parameters=sum(parameter.numel() for parameter in system.parameters()),
         calibrated=bool(folds),
         licence=LICENCE,
-        trained_on=_datasets([run], _learned(run)),
-        held_out=_datasets(folds),
+        trained_on=_datasets([(run, _learned(run))]),
+        held_out=_datasets([(one, one.recipe.split.validation) for one in folds]),
         caveat=split.get("caveat", ""),
         trained_with=trained_with,
         metrics=metrics,
@@ -209,12 +214,11 @@ def _learned(run: Run) -> tuple[str, ...]:
     return tuple({split for stage in run.recipe.stages for split in stage.splits or run.recipe.split.train})
 
 
-def _datasets(runs: Sequence[Run], splits: Sequence[str] | None = None) -> list[TrainedOn]:
-    """The slices of some splits, or of those that each run held out, dataset by dataset."""
+def _datasets(parts_of: Sequence[tuple[Run, Sequence[str]]]) -> list[TrainedOn]:
+    """The slices of some splits of each run, dataset by dataset."""
     counts: dict[str, list[TrainedOn]] = {}
-    for run in runs:
-        run.check_same_split()
-        examples = Examples.of(run.manifest, run.store, splits or run.recipe.split.validation, FINDING_NAMES)
+    for run, splits in parts_of:
+        examples = Examples.of(run.manifest, run.store, splits, FINDING_NAMES)
         dataset = examples.manifest.take(examples.rows).table["dataset"].to_numpy()
         for name in sorted(set(dataset)):
             part = replace(examples, rows=examples.rows[dataset == name])

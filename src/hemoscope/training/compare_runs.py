@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,23 @@ COLUMNS = ("Run", "Recipe", "State", "Stage", "Steps", "Patients", "Loss", "Slic
 def rows_of(folder: Path) -> list[tuple[str, ...]]:
     """A row for each stage of each run in a folder or below, as text; the folder may be a run itself."""
     rows = []
-    for path in sorted(folder.rglob(FACTS)):
-        facts = read_facts(path.parent)
-        name = str(path.parent.relative_to(folder.parent))
+    for path in _runs_in(folder):
+        facts = read_facts(path)
+        name = str(path.relative_to(folder.parent))
         stages = facts["stages"] or {"-": {}}
         for place, (stage, found) in enumerate(stages.items()):
             first = (name, facts["name"], facts["state"]) if place == 0 else ("", "", "")
             rows.append((*first, stage, *_cells(found)))
     return rows
+
+
+def _runs_in(folder: Path) -> Iterator[Path]:
+    """The folders of runs in a folder or below, in the order of their names; nothing lies below a run."""
+    for name, inside, files in os.walk(folder):
+        inside.sort()
+        if FACTS in files:
+            inside.clear()
+            yield Path(name)
 
 
 def _cells(stage: dict[str, Any]) -> tuple[str, ...]:

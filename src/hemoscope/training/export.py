@@ -57,14 +57,10 @@ class SliceGraph(nn.Module):
 class ScanGraph(nn.Module):
     """What scan.onnx holds: features (S, F) and logits (S, k) of one scan to "slices" (S, K), "scan" (K) or both."""
 
-    def __init__(self, network: ScanNetwork, features: Tensor, logits: Tensor) -> None:
-        """features, logits: of any scan, to find out what the network answers."""
+    def __init__(self, network: ScanNetwork) -> None:
         super().__init__()
         self.network = network
-        answer = network(features, logits, torch.tensor([len(features)]))
-        self.names = ["scan"] if answer.scans is not None else []
-        if answer.slices is not None and answer.slices is not logits:  # those of the slice network, passed through
-            self.names.append("slices")
+        self.names = [name for name, unit in (("scan", "scans"), ("slices", "slices")) if unit in network.scores]
         self.eval()
 
     def forward(self, features: Tensor, logits: Tensor) -> tuple[Tensor, ...]:
@@ -125,10 +121,15 @@ def export_system(
     return Bundle.load(folder)
 
 
-def _check(system: System, given: NetworkInput, folder: Path, scans: Sequence[Pictures]) -> None:
-    network = system.slice_network
+def check_new(folder: Path) -> None:
+    """Raise UsageError where a bundle cannot be written, as something is there already."""
     if folder.exists():
         raise UsageError(f"{folder} is there already; give --out a new folder.")
+
+
+def _check(system: System, given: NetworkInput, folder: Path, scans: Sequence[Pictures]) -> None:
+    network = system.slice_network
+    check_new(folder)
     if given.channels != network.channels:
         raise UsageError(f"The input has {given.channels} channels, but the network sees {network.channels}.")
     if network.size not in (None, given.side):
@@ -150,7 +151,7 @@ def _write_graphs(system: System, scans: Sequence[Pictures], folder: Path) -> fl
     if system.scan_network is not None:
         of_scan = {name: torch.from_numpy(scored[0][name]) for name in ("features", "logits")}
         repeated = {name: value[torch.arange(TRACED_SLICES) % len(value)] for name, value in of_scan.items()}
-        over_scan = ScanGraph(system.scan_network, repeated["features"], repeated["logits"])
+        over_scan = ScanGraph(system.scan_network)
         _export(over_scan, repeated, folder / SCAN)
         scan_graph = _session(folder / SCAN)
         names = [wanted.name for wanted in scan_graph.get_inputs()]
@@ -237,8 +238,12 @@ def _difference(found: Sequence[NDArray[np.float32]], expected: Outputs, names: 
     """The largest difference from PyTorch; raises UsageError where it is too large."""
     largest = 0.0
     for name, output in zip(names, found, strict=True):
-        same_shape = output.shape == expected[name].shape
-        difference = float(np.abs(output - expected[name]).max()) if same_shape else float("nan")
+        if output.shape != expected[name].shape:
+            raise UsageError(
+                f"The exported network gives {name} of the shape {output.shape}, PyTorch of {expected[name].shape}: "
+                "nothing was written."
+            )
+        difference = float(np.abs(output - expected[name]).max())
         if name in SCALED:
             difference /= max(1.0, float(np.abs(expected[name]).max()))
         if not difference <= LARGEST_DIFFERENCE:

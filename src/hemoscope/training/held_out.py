@@ -30,14 +30,9 @@ from hemoscope.training.train import trained_system
 
 
 def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Examples:
-    """The slices that a run held out.
-
-    Raises UsageError where it held out none, trained on them in the end, or where they have been split anew.
-    """
-    run.check_same_split()
-    held_out = set(run.recipe.split.validation)
-    if any(held_out & set(stage.splits or ()) for stage in run.recipe.stages):
-        raise UsageError(f"The last stage of the run {run.folder} was trained on what it had held out before.")
+    """The slices that a run held out; raises UsageError where it held out none, or trained on them in the end."""
+    if run.recipe.held_out(len(run.recipe.stages) - 1) != run.recipe.split.validation:
+        raise UsageError(f"A stage of the run {run.folder} was trained on what had been held out before.")
     examples = Examples.of(run.manifest, run.store, run.recipe.split.validation, findings)
     if not len(examples):
         raise UsageError(f"The run {run.folder} held out no slice of its store: nothing can be measured with it.")

@@ -17,17 +17,8 @@ class Learner(nn.Module):
 
     def __init__(self, system: System, stage: Stage) -> None:
         super().__init__()
-        if stage.trains != "slice_network" and system.scan_network is None:
-            raise UsageError(f"The stage {stage.name} needs a scan network, and the network of the recipe has none.")
-        scan_network = system.scan_network
-        if stage.trains != "slice_network" and scan_network is not None:
-            of_itself = {"slices"} if stage.trains == "system" else set()  # the slice network's own
-            for unit in {"slices", "scans"} - scan_network.scores - of_itself:
-                if getattr(stage.loss, unit):
-                    raise UsageError(
-                        f"The stage {stage.name} has a loss of {unit}, which its network over the scan does not score: "
-                        f"set `loss.{unit}` to 0."
-                    )
+        if stage.trains != "slice_network":
+            _check_scores(system, stage)
         if stage.loss.places and not isinstance(system.slice_network, PooledNetwork):
             raise UsageError(
                 f"The stage {stage.name} has a loss of places, and the network of the recipe has no class activation "
@@ -79,3 +70,18 @@ class Learner(nn.Module):
                 logits = slice_network.classify(seen)
         answer = scan_network(seen, logits, lengths)
         return answer
+
+
+def _check_scores(system: System, stage: Stage) -> None:
+    """Raise UsageError where a loss is of something that the network over the scan does not score."""
+    if system.scan_network is None:
+        raise UsageError(f"The stage {stage.name} needs a scan network, and the network of the recipe has none.")
+    scored = system.scan_network.scores
+    if stage.trains == "system":
+        scored |= {"slices"}  # by the slice network itself
+    for unit, weight in (("slices", stage.loss.slices), ("scans", stage.loss.scans)):
+        if weight and unit not in scored:
+            raise UsageError(
+                f"The stage {stage.name} has a loss of {unit}, which its network over the scan does not score: set "
+                f"`loss.{unit}` to 0."
+            )

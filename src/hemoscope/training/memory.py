@@ -29,6 +29,7 @@ def saved_bytes(forward: Callable[[], object]) -> int:
 def available_bytes(device: torch.device) -> int:
     """What is free on a device."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what PyTorch keeps for later counts as taken
         return torch.cuda.mem_get_info(device)[0]
     return int(psutil.virtual_memory().available)
 

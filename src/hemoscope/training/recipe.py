@@ -110,7 +110,7 @@ class Stage(Part):
     where the slice network learns, else scans. features: what the scan network learns from: `stored`, computed once
     without augmentation, or `live`. keep: the weights that the next stage and the bundle get, of the last epoch or of
     that with the lowest validation loss. average: decay of an exponential average of the weights, which is then what is
-    kept. splits: trained on instead of the recipe's; what is among them is held out no longer.
+    kept. splits: trained on instead of the recipe's; where one of them was held out, nothing is any longer.
     """
 
     name: str
@@ -198,6 +198,11 @@ class Recipe(Part):
             raise UsageError("Features of slices that a maximum filter joins cannot be stored: take `live` ones.")
         return self
 
+    def held_out(self, stage: int) -> tuple[str, ...]:
+        """The splits that are held out in a stage, by its number: none once a stage was trained on one of them."""
+        learned = {split for one in self.stages[: stage + 1] for split in one.splits or ()}
+        return () if learned & set(self.split.validation) else self.split.validation
+
     @classmethod
     def read(cls, path: Path, changes: Sequence[str] = ()) -> Recipe:
         """Read a recipe; changes: `key=value`, for example `input.size=128` or `stages.0.steps=50`.
@@ -251,7 +256,7 @@ def _merged(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
             named = {str(stage.get("name")): stage for stage in old}
             if unknown := set(value) - set(named):
                 raise UsageError(
-                    f"There is no stage {', '.join(sorted(unknown))} to change; there is {', '.join(named)}."
+                    f"There is no stage {', '.join(sorted(map(str, unknown)))} to change; there is {', '.join(named)}."
                 )
             base[key] = [_merged(stage, value.get(name, {})) for name, stage in named.items()]
         else:

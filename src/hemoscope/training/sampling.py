@@ -60,12 +60,13 @@ def epoch_order(
 
 
 def positive_alone(stage: Stage, examples: Examples) -> Examples:
-    """The examples with all labels of those unknown that a stage with the sampling `positive` would not show."""
-    positive = _positive(stage, examples) == 1
-    if stage.trains != "slice_network":
-        positive = positive[examples.scan_of]
+    """The examples, with the labels made unknown of all that a stage with the sampling `positive` would not show."""
+    positive = _positive(stage, examples)[:, None] == 1
+    if stage.trains == "slice_network":
+        return replace(examples, labels=np.where(positive, examples.labels, UNKNOWN).astype(np.int8))
+    positive = positive[examples.scan_of]
     labels, scan_labels = (
-        np.where(positive[:, None], known, UNKNOWN).astype(np.int8) for known in (examples.labels, examples.scan_labels)
+        np.where(positive, known, UNKNOWN).astype(np.int8) for known in (examples.labels, examples.scan_labels)
     )
     return replace(examples, labels=labels, scan_labels=scan_labels)
 

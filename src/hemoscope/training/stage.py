@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -66,10 +67,8 @@ class StageTraining:
         recipe, stage = run.recipe, self._stage
         self._learner = Learner(system, stage)
         self._examples = Examples.of(run.manifest, run.store, stage.splits or recipe.split.train, system.findings)
-        learned = {split for one in recipe.stages[: number + 1] for split in one.splits or ()}
-        held_out = () if learned & set(recipe.split.validation) else recipe.split.validation
-        self._held_out = Examples.of(run.manifest, run.store, held_out, system.findings)
-        if stage.sampling.kind == "positive":  # its network is never asked about others
+        self._held_out = Examples.of(run.manifest, run.store, recipe.held_out(number), system.findings)
+        if stage.sampling.kind == "positive" and len(self._held_out):
             self._held_out = positive_alone(stage, self._held_out)
         # a slice by itself is no scan: its one score is not to be ranked among the highest of thirty
         self._scan_labels = _labels_of_whole_scans(self._held_out, recipe.scan_slices)
@@ -86,7 +85,8 @@ class StageTraining:
     def _check_held_out(self) -> None:
         """Raise UsageError where the best weights are to be kept, and nothing tells which they are."""
         known = self._loss.known(torch.from_numpy(self._held_out.labels), torch.from_numpy(self._scan_labels))
-        counts = known * torch.tensor([self._stage.loss.slices > 0, self._stage.loss.scans > 0])
+        by_slices = self._stage.loss.slices > 0 and not self._chosen_by_scans
+        counts = known * torch.tensor([by_slices, self._stage.loss.scans > 0])
         if self._stage.keep == "best" and not counts.sum():
             raise UsageError(
                 f"The stage {self._stage.name} keeps the best weights, but nothing is held out that has labels for its "
@@ -126,11 +126,7 @@ class StageTraining:
             if average is not None:
                 average.update_parameters(part)
             shown: Tensor = fabric.all_reduce(loss.detach(), reduce_op="mean")  # type: ignore[assignment]
-            if not shown.isfinite():
-                raise UsageError(
-                    f"The loss of step {step} of the stage {stage.name} is no number: lower its learning rate, or set "
-                    "`clip_gradient`."
-                )
+            self._check_loss(float(shown), step)
             if log is not None:
                 log.step(step, shown.item(), float(schedule.get_last_lr()[0]))
             schedule.step()
@@ -138,7 +134,8 @@ class StageTraining:
             ends_epoch = step % self._epoch_steps == 0
             if ends_epoch and log is not None:
                 self._validate(_with_average(self._system, stage, average), log, step)
-                progress = self._settings.watch(f"Training {stage.name}")
+                if len(self._held_out) and step < self.steps:
+                    progress = self._settings.watch(f"Training {stage.name}")
             if log is not None and (ends_epoch or time.monotonic() - kept_at > self._settings.checkpoint_seconds):
                 state = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "best": self._best}
                 state |= {"seconds": time.monotonic() - begin}
@@ -230,11 +227,13 @@ class StageTraining:
         at_once = self._system.slices_at_once
         share = -(-stage.batch // self._fabric.world_size)
         with self._fabric.autocast():
-            activations = saved_bytes(lambda: self._learner(pictures, None, lengths))
-            if share > 1:  # what is kept once for all, such as weights cast for mixed precision, is not counted again
-                twice = torch.cat([pictures, pictures])
-                both = saved_bytes(lambda: self._learner(twice, None, lengths.repeat(2)))
-                activations += (share - 1) * (both - activations)
+            one_alone = saved_bytes(lambda: self._learner(pictures, None, lengths))
+            activations = share * one_alone
+            if by_slice and share > 1:  # weights that are cast for mixed precision are kept once for all slices
+                two = torch.cat([pictures, pictures])
+                activations = one_alone + (share - 1) * (
+                    saved_bytes(lambda: self._learner(two, None, lengths)) - one_alone
+                )
             if at_once is not None and stage.trains == "system":  # the part that is computed anew
                 activations += saved_bytes(lambda: self._system.slice_network.features(pictures[:at_once]))
         weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
@@ -251,6 +250,7 @@ class StageTraining:
         alone = self._stage.trains == "slice_network"
         answers = answers_to(System(system.slice_network) if alone else system, *arguments)
         loss = self._held_out_loss(answers)
+        self._check_loss(loss, step)
         held_out, findings = self._held_out, system.findings
         measures = {
             f"slice_auc_{name}": value for name, value in aucs(held_out.labels, answers.slices, findings).items()
@@ -268,10 +268,26 @@ class StageTraining:
         if is_best or self._stage.keep == "last":  # of the weights that are kept
             self._run.update_stage(self._stage.name, validation={"step": step, "loss": loss} | measures)
 
+    @property
+    def _chosen_by_scans(self) -> bool:
+        """Whether slices are scored beside the network over the scan, by a layer that says nothing of it."""
+        scan_network = self._system.scan_network
+        beside = scan_network is not None and "slices" not in scan_network.scores
+        return beside and self._stage.trains == "system"
+
+    def _check_loss(self, loss: float, step: int) -> None:
+        """Raise UsageError where a loss is no number: the weights are lost."""
+        if not math.isfinite(loss):
+            raise UsageError(
+                f"The loss at step {step} of the stage {self._stage.name} is no number. Begin a new run with a lower "
+                "learning rate, or with `clip_gradient`."
+            )
+
     def _held_out_loss(self, answers: Answers) -> float:
         labels = torch.from_numpy(self._held_out.labels)
         scan_labels = torch.from_numpy(self._scan_labels)
-        answer = Answer(torch.from_numpy(answers.slices), torch.from_numpy(answers.scans))
+        slices = None if self._chosen_by_scans else torch.from_numpy(answers.slices)
+        answer = Answer(slices, torch.from_numpy(answers.scans))
         return float(self._loss(answer, labels, scan_labels, self._loss.known(labels, scan_labels)))
 
     def _finish(self, system: System, log: Log | None, seconds: float) -> None:
