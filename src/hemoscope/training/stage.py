@@ -231,9 +231,8 @@ class StageTraining:
             activations = share * one_alone
             if by_slice and share > 1:  # weights that are cast for mixed precision are kept once for all slices
                 two = torch.cat([pictures, pictures])
-                activations = one_alone + (share - 1) * (
-                    saved_bytes(lambda: self._learner(two, None, lengths)) - one_alone
-                )
+                another = saved_bytes(lambda: self._learner(two, None, lengths)) - one_alone
+                activations = one_alone + (share - 1) * another
             if at_once is not None and stage.trains == "system":  # the part that is computed anew
                 activations += saved_bytes(lambda: self._system.slice_network.features(pictures[:at_once]))
         weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
