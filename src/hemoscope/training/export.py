@@ -166,7 +166,7 @@ def _write_graphs(system: System, scans: Sequence[Pictures], folder: Path) -> fl
 def _export(graph: SliceGraph | ScanGraph, inputs: Mapping[str, Tensor], path: Path) -> None:
     """Trace a graph that takes any number of pictures."""
     many = {name: {0: "pictures"} for name in (*inputs, *graph.names) if name != "scan"}
-    with warnings.catch_warnings(), _attention_as_onnx_has_it(graph), _group_norm_in_short_sums():
+    with warnings.catch_warnings(), _attention_as_onnx_has_it(graph), _means_in_short_sums():
         warnings.simplefilter("ignore")  # of tracing: what they warn of is found by the comparison
         torch.onnx.export(
             graph,
@@ -181,28 +181,37 @@ def _export(graph: SliceGraph | ScanGraph, inputs: Mapping[str, Tensor], path: P
 
 
 @contextmanager
-def _group_norm_in_short_sums() -> Iterator[None]:
-    """Let nn.GroupNorm of pictures be traced as means of means.
+def _means_in_short_sums() -> Iterator[None]:
+    """Let means over several axes, as in squeeze-and-excitation, and nn.GroupNorm be traced as means of means.
 
-    ONNX Runtime adds the hundred thousand pixels of a group up one after another in float32, and loses four digits.
+    ONNX Runtime adds the hundred thousand pixels of a plane up one after another in float32, and loses four digits.
     """
+    whole_mean, whole_norm = Tensor.mean, nn.GroupNorm.forward
 
-    def mean(groups: Tensor) -> Tensor:
-        return groups.mean(4, keepdim=True).mean(3, keepdim=True).mean(2, keepdim=True)
+    def mean(tensor: Tensor, *given: Any, **named: Any) -> Tensor:
+        axes = given[0] if given else named.get("dim")
+        if not isinstance(axes, tuple | list):
+            return whole_mean(tensor, *given, **named)
+        keepdim = given[1] if len(given) > 1 else named.get("keepdim", False)
+        for axis in sorted((axis % tensor.ndim for axis in axes), reverse=True):
+            tensor = whole_mean(tensor, axis, keepdim)
+        return tensor
 
     def normalised(layer: nn.GroupNorm, maps: Tensor) -> Tensor:
         groups: Tensor = maps.unflatten(1, (layer.num_groups, -1))  # type: ignore[no-untyped-call]
-        centred = groups - mean(groups)
-        normal = (centred / torch.sqrt(mean(centred * centred) + layer.eps)).flatten(1, 2)
+        centred = groups - groups.mean((2, 3, 4), keepdim=True)
+        deviation = torch.sqrt((centred * centred).mean((2, 3, 4), keepdim=True) + layer.eps)
+        normal = (centred / deviation).flatten(1, 2)
         scaled: Tensor = normal * layer.weight[:, None, None] + layer.bias[:, None, None]
         return scaled
 
-    whole = nn.GroupNorm.forward
+    Tensor.mean = mean  # type: ignore[method-assign, assignment]
     nn.GroupNorm.forward = normalised  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        nn.GroupNorm.forward = whole  # type: ignore[method-assign]
+        Tensor.mean = whole_mean  # type: ignore[method-assign]
+        nn.GroupNorm.forward = whole_norm  # type: ignore[method-assign]
 
 
 @contextmanager
