@@ -117,7 +117,7 @@ def recipe_of(measured: Measured) -> Recipe:
     changes = ["precision=bf16"] + (["compiled=true"] if ON_GPU else [])
     recipe = Recipe.read(RECIPES / f"{measured.recipe}.yaml", changes)
     (stage,) = (stage for stage in recipe.stages if stage.name == measured.stage)
-    endless = {"epochs": None, "steps": 10_000, "sampling": {}}
+    endless = {"epochs": None, "steps": 10_000, "sampling": {}, "keep": "last"}
     endless |= {} if ON_GPU else {"batch": measured.batch}
     optimizer = stage.optimizer.model_dump() | {"learning_rate": 1e-4}  # one, whatever the number of epochs
     changed = recipe.model_dump() | {
