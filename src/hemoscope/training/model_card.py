@@ -58,14 +58,19 @@ def model_card(facts: CardFacts) -> str:
         "## How it was trained",
         _table(("what", "value"), list(facts.trained_with.items())),
         "## How it was measured",
-        f"On slices that it was not trained on. {facts.caveat}" if facts.caveat else "On patients of whom it had seen "
-        "nothing in training:",
+        _measured_on(facts.caveat),
         _datasets(facts.held_out),
         _table(("figure", "value"), list(facts.metrics.items())),
         "## What it cannot do",
         _bullets([*_limits(facts), *facts.remarks]),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _measured_on(caveat: str) -> str:
+    if caveat:
+        return f"On slices that it was not trained on. {caveat}"
+    return "On patients of whom it had seen nothing in training:"
 
 
 def _input(given: NetworkInput) -> list[str]:
