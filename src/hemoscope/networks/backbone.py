@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import timm
 import torch
@@ -17,6 +17,10 @@ from hemoscope.reasons import UsageError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
+LAYOUT = ("stride", "dilation", "padding")
+# Of a layer, its attributes named in LAYOUT.
+Layout = dict[str, Any]
+
 
 class BackboneNetwork(PooledNetwork):
     """Logits from a network of timm; its weights are random until initial ones are loaded.
@@ -25,6 +29,9 @@ class BackboneNetwork(PooledNetwork):
     channel of the pictures. dropout: before the linear layer. output_stride: pixels between places of the feature maps,
     None for the network's own. mirrored: outside training, feature maps are the mean of those of a slice and of its
     mirror image, turned back; a head is nearly symmetric, and two looks err less than one. It doubles the time.
+    coarse_training: in training the network has its own stride, which is cheaper; outside it, dilation takes the place
+    of the strides that are left out (Chen et al. 2018, DeepLab, section 3.1): every coarse place is then among the fine
+    ones, with the same features.
 
     Raises UsageError where the network cannot have another stride.
     """
@@ -41,6 +48,7 @@ class BackboneNetwork(PooledNetwork):
         dropout: float = 0.0,
         output_stride: int | None = None,
         mirrored: bool = False,
+        coarse_training: bool = False,
     ) -> None:
         super().__init__()
         self.findings = findings
@@ -49,9 +57,17 @@ class BackboneNetwork(PooledNetwork):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)  # (channels, 1, 1)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
         self.backbone = _without_classifier(name, self.channels, output_stride)
+        self._layouts = _layouts(name, self.backbone) if coarse_training else {}
         self.feature_count = int(self.backbone.num_features)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.feature_count, len(findings))
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, and with it the stride."""
+        for layer, (coarse, fine) in self._layouts.items():
+            vars(self.backbone.get_submodule(layer)).update(coarse if mode else fine)
+        return super().train(mode)
 
     def feature_maps(self, pictures: Tensor) -> Tensor:
         """(N, channels, H, W), grey levels 0 to 1, to (N, F, H / stride, W / stride)."""
@@ -61,6 +77,20 @@ class BackboneNetwork(PooledNetwork):
         both = self.backbone.forward_features(torch.cat([normalised, normalised.flip(3)]))  # (2 N, F, h, w)
         straight, mirrored = both.unflatten(0, (2, -1))
         return (straight + mirrored.flip(3)) / 2  # type: ignore[no-any-return]
+
+
+def _layouts(name: str, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
+    """The layers of a network that differ from those at its own stride: (at its own, as they are)."""
+    with torch.device("meta"):
+        coarse = dict(timm.create_model(name, num_classes=0, global_pool="").named_modules())
+    layouts = {}
+    for layer, part in fine.named_modules():
+        if type(part) is not type(coarse.get(layer)):
+            raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
+        both = tuple({key: getattr(one, key) for key in LAYOUT if hasattr(one, key)} for one in (coarse[layer], part))
+        if both[0] != both[1]:
+            layouts[layer] = both
+    return layouts
 
 
 def _without_classifier(name: str, channels: int, output_stride: int | None) -> Any:
