@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -88,3 +90,26 @@ def test_dropout_stands_before_the_linear_layer_and_only_in_training() -> None:
 def test_a_network_without_the_stride_is_refused() -> None:
     with pytest.raises(UsageError, match="mobilenetv3_small_050 has no output_stride: set it to null"):
         BackboneNetwork("mobilenetv3_small_050", MEAN, DEVIATION, output_stride=16)
+
+
+def test_coarse_training_has_the_own_stride_and_every_coarse_place_is_among_the_fine_ones() -> None:
+    torch.manual_seed(7)
+    coarse = BackboneNetwork("mobilenetv2_100", MEAN, DEVIATION)
+    fine = BackboneNetwork("mobilenetv2_100", MEAN, DEVIATION, output_stride=16, coarse_training=True)
+    fine.load_state_dict(coarse.state_dict())
+    pictures = torch.rand(2, 3, 96, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(fine.feature_maps(pictures), coarse.feature_maps(pictures))
+        copied = copy.deepcopy(fine)  # as averaged weights are
+        for network in (fine.eval(), copied.eval()):
+            places = network.feature_maps(pictures)
+            assert places.shape[2:] == (6, 6)
+            torch.testing.assert_close(
+                places[:, :, ::2, ::2], coarse.eval().feature_maps(pictures), atol=1e-4, rtol=1e-4
+            )
+        assert fine.train().feature_maps(pictures).shape[2:] == (3, 3)
+
+
+def test_coarse_training_is_refused_where_layers_are_others_at_another_stride() -> None:
+    with pytest.raises(UsageError, match="leave `coarse_training` out"):
+        BackboneNetwork("resnet18d", MEAN, DEVIATION, output_stride=16, coarse_training=True)
