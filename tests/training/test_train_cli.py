@@ -75,6 +75,25 @@ def test_a_recipe_becomes_a_run_predictions_and_a_bundle(
     assert np.abs(found - own).max() < 1e-4
 
 
+def test_slices_that_no_label_taught_have_no_probability_and_make_no_bundle(
+    hemoscope: Callable[..., tuple[int, str]], data: Data, recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    whole = "{name: whole, trains: system, epochs: 1, batch: 1, optimizer: {learning_rate: 1.0e-4}, loss: {scans: 1}}"
+    network = "network={name: patel2019, size: 64, first_filters: 1, features: 8, hidden: 4}"
+    code, printed = hemoscope(
+        "train", recipe, network, "input.neighbours=0", f"stages=[{whole}]", *data.options, "--out", run
+    )
+    assert code == 0, printed
+    assert hemoscope("predict", run, "--out", tmp_path / "predictions")[0] == 0
+    slices, scans = (rows_of(tmp_path / f"predictions/{name}.csv") for name in ("slices", "scans"))
+    assert slices and all(row[finding] == "" for row in slices for finding in FINDING_NAMES)
+    assert [row["suspicious_slice"] for row in scans] == ["", "", ""]
+    assert all(0 < float(row["any"]) < 1 for row in scans)
+    code, printed = hemoscope("export", run, "--out", tmp_path / "bundle")
+    assert (code, "taught" in printed, (tmp_path / "bundle").exists()) == (2, True, False), printed
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

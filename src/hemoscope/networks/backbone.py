@@ -85,12 +85,17 @@ def _layouts(name: str, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
         coarse = dict(timm.create_model(name, num_classes=0, global_pool="").named_modules())
     layouts = {}
     for layer, part in fine.named_modules():
-        if type(part) is not type(coarse.get(layer)):
+        other = coarse.get(layer)
+        if other is None or type(other) is not type(part):
             raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
-        both = tuple({key: getattr(one, key) for key in LAYOUT if hasattr(one, key)} for one in (coarse[layer], part))
-        if both[0] != both[1]:
-            layouts[layer] = both
+        own, as_it_is = _layout(other), _layout(part)
+        if own != as_it_is:
+            layouts[layer] = (own, as_it_is)
     return layouts
+
+
+def _layout(layer: nn.Module) -> Layout:
+    return {key: getattr(layer, key) for key in LAYOUT if hasattr(layer, key)}
 
 
 def _without_classifier(name: str, channels: int, output_stride: int | None) -> Any:

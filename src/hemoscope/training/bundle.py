@@ -28,6 +28,7 @@ from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
 from hemoscope.training.measure import auc, patients, proportion
 from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
+from hemoscope.training.predict import scores_slices
 from hemoscope.training.recipe import Input
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
@@ -61,6 +62,11 @@ def export_runs(
         one.check_finished()
         one.check_same_split()
     run, system = runs[0], _system(runs)
+    if untaught := [one for one in runs if not scores_slices(one, system)]:
+        raise UsageError(
+            f"No label of a slice taught {untaught[0].folder} what to say of slices, and a bundle shows it: give "
+            "the last stage that trains its slice network a `loss.slices`."
+        )
     facts: dict[str, Any] = {
         "name": name,
         "version": version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from hemoscope.findings import FINDING_NAMES
+from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
 from hemoscope.report.write import write_whole
 from hemoscope.training.answers import Answers, OnProgress, answers_to
@@ -27,7 +29,8 @@ def predict(
 ) -> tuple[int, int]:
     """Write slices.csv and scans.csv of some splits, None for all; returns how many slices and scans.
 
-    Findings that the system does not score are empty. Raises UsageError where there is nothing to score.
+    Findings that the system does not score are empty, and all of slices where no label taught it what to say of one.
+    Raises UsageError where there is nothing to score.
     """
     system = trained_system(run)
     examples = Examples.of(run.manifest, run.store, splits, system.findings)
@@ -36,9 +39,17 @@ def predict(
         raise UsageError(f"The slice store {run.store.folder} has no slice of {of}.")
     place(system, fabric.device)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
+    if not scores_slices(run, system):
+        answers = replace(answers, slices=np.full_like(answers.slices, np.nan))
     slices, scans = tables(examples, answers)
     write_predictions(out, slices, scans)
     return len(slices), len(scans)
+
+
+def scores_slices(run: Run, system: System) -> bool:
+    """Whether what the system says of slices means anything: where only its slice network says it, that was taught."""
+    scan_network = system.scan_network
+    return (scan_network is not None and "slices" in scan_network.scores) or run.recipe.teaches_slices
 
 
 def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> None:
@@ -68,7 +79,8 @@ def tables(examples: Examples, answers: Answers) -> tuple[pd.DataFrame, pd.DataF
     )
     first = examples.starts[:-1]
     scores = answers.slices[:, -1]  # of `any`, or of the last finding that there is
-    suspicious = [int(np.argmax(scores[examples.places_of_scan(one)])) for one in range(len(first))]
+    highest = [int(np.argmax(scores[examples.places_of_scan(one)])) for one in range(len(first))]
+    suspicious = pd.array([None if np.isnan(scores[0]) else one for one in highest], "Int64")
     scans = pd.DataFrame(
         {"scan": scan[first]} | probabilities(answers.scans, examples.findings) | {"suspicious_slice": suspicious}
     )

@@ -198,6 +198,12 @@ class Recipe(Part):
             raise UsageError("Features of slices that a maximum filter joins cannot be stored: take `live` ones.")
         return self
 
+    @property
+    def teaches_slices(self) -> bool:
+        """Whether labels of slices were there when the slice network last learned; else its logits mean nothing."""
+        learned = [stage for stage in self.stages if stage.trains != "scan_network"]
+        return bool(learned) and learned[-1].loss.slices > 0
+
     def held_out(self, stage: int) -> tuple[str, ...]:
         """The splits that are held out in a stage, by its number: none once a stage was trained on one of them."""
         learned = {split for one in self.stages[: stage + 1] for split in one.splits or ()}

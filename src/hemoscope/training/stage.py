@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,7 @@ from hemoscope.training.sampling import batches_of_epoch, positive_alone, random
 from hemoscope.training.watch import Log, aucs, plot_curves, plot_losses
 
 EPOCH, DROPOUT, AUGMENTATION = range(3)  # what random numbers are for
+FEW_SLICES = 4  # from which the memory of a batch is told
 Checkpoint = Mapping[str, Any]
 
 
@@ -223,18 +226,18 @@ class StageTraining:
         batch = dataset[one]
         pictures = self._seen(batch, torch.Generator().manual_seed(0)).pictures
         lengths = filtered_lengths(batch.lengths, self._run.recipe.input)
-        self._learner.train(False)  # one slice has no batch statistics, and none must be kept of this
+        learner = deepcopy(self._learner).train()  # a copy, as no statistics must be kept of this
         at_once = self._system.slices_at_once
         share = -(-stage.batch // self._fabric.world_size)
         with self._fabric.autocast():
-            one_alone = saved_bytes(lambda: self._learner(pictures, None, lengths))
-            activations = share * one_alone
-            if by_slice and share > 1:  # weights that are cast for mixed precision are kept once for all slices
-                two = torch.cat([pictures, pictures])
-                another = saved_bytes(lambda: self._learner(two, None, lengths)) - one_alone
-                activations = one_alone + (share - 1) * another
+            if by_slice:  # from two batches, as weights that are cast for mixed precision are kept once for all slices
+                seen = [pictures.repeat(count, 1, 1, 1) for count in (FEW_SLICES, 2 * FEW_SLICES)]
+                few, twice = (saved_bytes(partial(learner, slices, None, lengths)) for slices in seen)
+                activations = few + (share - FEW_SLICES) * (twice - few) // FEW_SLICES
+            else:
+                activations = share * saved_bytes(lambda: learner(pictures, None, lengths))
             if at_once is not None and stage.trains == "system":  # the part that is computed anew
-                activations += saved_bytes(lambda: self._system.slice_network.features(pictures[:at_once]))
+                activations += saved_bytes(lambda: learner.system.slice_network.features(pictures[:at_once]))
         weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
         check_memory(weights, activations, self._fabric.device)
 
