@@ -66,7 +66,7 @@ CASES = {
     "patel2019, no LSTM": Case(lambda: build_patel2019(Patel2019(**SMALL_PATEL, lstm_layers=0)), JOINED, maps=False),
     "current, gru": Case(lambda: build_current(Current(channels=9, width=16, sequence="gru")), BESIDE),
     "current, mirrored": Case(lambda: build_current(Current(sequence="none", mirrored=True)), ONE),
-    "current, two members": Case(lambda: build_current(Current(sequence="none", members=2, coarse_training=True)), ONE),
+    "current, coarse": Case(lambda: build_current(Current(sequence="none", coarse_training=True)), ONE),
     "current, transformer": Case(lambda: build_current(Current(channels=3, width=16, sequence="transformer")), ONE),
 }
 

@@ -6,8 +6,6 @@ It follows no single paper. Each part, and why it is here:
   a 256 x 256 slice have 16 x 16 places; trained at 32 it costs half as much, and has the same features at 16 between
   the places that it knows. Average and one linear layer: class activation maps (Zhou et al. 2016).
 - Mirror images: a head is nearly symmetric, so the mean over a slice and its mirror image errs less than one look.
-- Members: networks that saw other slices in another order err apart, so that the mean of two errs less than one
-  (Lakshminarayanan et al. 2017).
 - Neighbouring slices as channels: the winners of RSNA 2019 gave three slices to their CNNs.
 - Deltas: what a slice's features differ by from the slice below and from that above, joined to its own; the
   second-placed team of RSNA 2019 reports that they help a sequence network. Zero at the ends of the scan.
@@ -38,7 +36,6 @@ from torch import Tensor, nn
 
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.networks.backbone import BackboneNetwork
-from hemoscope.networks.ensemble import Ensemble
 from hemoscope.networks.scan_logits import smooth_maximum
 from hemoscope.networks.sequences import pack, pad, unpack
 from hemoscope.networks.system import Answer, ScanNetwork, System
@@ -58,7 +55,6 @@ class Current:
     deviation: float = 0.226  # of grey levels, likewise
     dropout: float = 0.2  # before each linear layer that gives logits
     mirrored: bool = False  # answers are the mean of a slice's and its mirror image's
-    members: int = 1  # backbones whose logits are averaged
     sequence: Literal["gru", "transformer", "none"] = "gru"
     width: int = 128  # of the sequence network; even, of a transformer a multiple of its heads
     layers: int = 1  # of the sequence network
@@ -68,8 +64,6 @@ class Current:
     def __post_init__(self) -> None:
         if not timm.is_model(self.backbone):
             raise UsageError(f"timm has no backbone '{self.backbone}'; timm.list_models() names them.")
-        if self.members < 1:
-            raise UsageError(f"`current` has one member or more, not {self.members}.")
         if self.sequence not in ("gru", "transformer", "none"):
             raise UsageError(f"The sequence of `current` is gru, transformer or none, not {self.sequence}.")
         if self.width % 2 or (self.sequence == "transformer" and self.width % self.heads):
@@ -165,14 +159,7 @@ SEQUENCES: dict[str, type[Recurrent | Transformer]] = {"gru": Recurrent, "transf
 
 def build(settings: Current) -> System:
     """The backbone and the sequence network if there is one; raises UsageError for a backbone that does not serve."""
-    members = [_member(settings) for _ in range(settings.members)]
-    _refuse_without_feature_maps(members[0], settings.backbone)
-    slices = members[0] if settings.members == 1 else Ensemble(members)
-    return System(slices, None if settings.sequence == "none" else SequenceNetwork(settings, slices.feature_count))
-
-
-def _member(settings: Current) -> BackboneNetwork:
-    return BackboneNetwork(
+    backbone = BackboneNetwork(
         settings.backbone,
         (settings.mean,) * settings.channels,
         (settings.deviation,) * settings.channels,
@@ -182,6 +169,8 @@ def _member(settings: Current) -> BackboneNetwork:
         mirrored=settings.mirrored,
         coarse_training=settings.coarse_training,
     )
+    _refuse_without_feature_maps(backbone, settings.backbone)
+    return System(backbone, None if settings.sequence == "none" else SequenceNetwork(settings, backbone.feature_count))
 
 
 def _refuse_without_feature_maps(network: BackboneNetwork, name: str) -> None:

@@ -43,7 +43,6 @@ from hemoscope.networks.system import PooledNetwork, System
 from hemoscope.networks.two_classes import TwoClasses
 
 PYRAMID_CHANNELS = 64
-LARGEST_DILATION_IN_BFLOAT16 = 2  # on a CPU
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class EfficientClass(PooledNetwork):
         """(N, 3, 512, 512), grey levels 0 to 1, to the picture (N, 3, 224, 224) that the ResNet sees."""
         pyramid = self.detector.backbone((pictures - self.mean) / self.deviation)  # three of (N, 40 to 320, h, w)
         pyramid = self.detector.fpn(pyramid)  # five of (N, 64, h, w), 64 x 64 to 4 x 4
-        drawn = [_drawn(layer, maps) for layer, maps in zip(self.deconvolutions, pyramid, strict=True)]
+        drawn = [layer(maps) for layer, maps in zip(self.deconvolutions, pyramid, strict=True)]
         picture: Tensor = self.convolutions(torch.cat(drawn, dim=1))  # (N, 42, 224, 224) to (N, 3, 224, 224)
         return picture
 
@@ -135,15 +134,6 @@ class EfficientClass(PooledNetwork):
         """(N, 512, 7, 7) to (N, 1, 7, 7): positive minus negative, as the logit is."""
         negative, positive = super().class_activation_maps(feature_maps).chunk(2, dim=1)
         return positive - negative
-
-
-def _drawn(layer: Any, maps: Tensor) -> Tensor:
-    """What a transposed convolution draws; on a CPU the last three in float32, which has faster kernels for them."""
-    mixed = maps.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-    if not mixed or layer.dilation[0] <= LARGEST_DILATION_IN_BFLOAT16:
-        return layer(maps)  # type: ignore[no-any-return]
-    with torch.autocast("cpu", enabled=False):
-        return layer(maps.float())  # type: ignore[no-any-return]
 
 
 def build(settings: EfficientClass2021) -> System:

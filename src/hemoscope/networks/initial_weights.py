@@ -16,7 +16,6 @@ from safetensors import SafetensorError
 from timm.models import adapt_input_conv, load_state_dict
 from torch import Tensor, nn
 
-from hemoscope.networks.ensemble import Ensemble
 from hemoscope.networks.system import SliceNetwork
 from hemoscope.reasons import UsageError
 
@@ -32,16 +31,11 @@ def load_initial_weights(network: SliceNetwork, source: str) -> None:
     source: `imagenet`, the weights that the paper took (of `current`, those that timm prefers); another tag of timm's
     hub for the same backbone; a file (.safetensors or .pth, with the names of timm, torchvision or effdet); or
     `random`, which changes nothing. A network of several parts takes `part=source, part=source`. The classifier of
-    natural pictures is left out, and the first layer is adapted to the network's channels (timm). Members
-    of an ensemble start from the same weights.
+    natural pictures is left out, and the first layer is adapted to the network's channels (timm).
 
     Raises UsageError where there is no such file or tag, where the hub is not reached, and where weights do not fit.
     """
     if source == "random":
-        return
-    if isinstance(network, Ensemble):
-        for member in network.members:
-            load_initial_weights(member, source)  # type: ignore[arg-type]
         return
     parts = {name: part for name, part in network.named_children() if _is_published(part)}
     if not parts:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from hemoscope.networks.catalogue import NETWORKS
 from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
+from hemoscope.training.kernels import spare_slow_kernels
 from hemoscope.training.recipe import Recipe
 
 
@@ -40,7 +41,8 @@ def new_system(recipe: Recipe) -> System:
 
 
 def place(system: System, device: torch.device) -> None:
-    """Put a system on a device, channels last: convolutions are faster so, on a GPU above all."""
+    """Put a system on a device, channels last and without slow kernels: convolutions are faster so."""
+    spare_slow_kernels(system)
     system.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # which PyTorch does not list
 
 
