@@ -78,6 +78,16 @@ def test_a_bundle_is_calibrated_on_two_folds(runs: Path, examples: Path, tmp_pat
     detection = Detector.load(tmp_path / "bundle")(read_scan(examples / "physionet_ct_ich/patient_077.nii.gz"))
     assert detection.state is not State.NOT_ANALYSED
     assert not any("Not calibrated" in remark for remark in detection.remarks)
+    # what the folds said is kept: their weights are not needed again
+    hidden = [weights.rename(weights.with_suffix(".away")) for weights in runs.glob("?/run/*.safetensors")]
+    try:
+        run("export", runs / "all", *given, "--out", tmp_path / "again")
+    finally:
+        for weights in hidden:
+            weights.rename(weights.with_suffix(".safetensors"))
+    assert len(hidden) >= 2
+    again = json.loads((tmp_path / "again/bundle.json").read_text())
+    assert again["calibration"] == facts["calibration"]
 
 
 def test_one_fold_is_not_enough(runs: Path, tmp_path: Path) -> None:

@@ -191,10 +191,11 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
     facts = run.facts
     trained_with = {
         "recipe": ", ".join(one.recipe.name for one in runs),
-        "initial weights": Path(run.recipe.initial_weights).name,
+        "initial weights": ", ".join(Path(one.recipe.initial_weights).name for one in runs),
     }
     split = facts["manifest_split"] or {}
-    trained_with |= {"seed": str(run.recipe.seed), "split": split.get("scheme", "of the Manifest itself")}
+    trained_with |= {"seed": ", ".join(str(one.recipe.seed) for one in runs)}
+    trained_with |= {"split": split.get("scheme", "of the Manifest itself")}
     seconds = sum(stage["seconds"] for one in runs for stage in one.facts["stages"].values())
     trained_with |= {"seconds": f"{seconds:.0f}"}
     trained_with |= {"PyTorch": facts["versions"]["torch"]}
@@ -207,7 +208,11 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         parameters=sum(parameter.numel() for parameter in system.parameters()),
         calibrated=bool(folds),
         licence=LICENCE,
-        trained_on=_datasets([(run, _learned(run))]),
+        trained_on=[
+            one if len(runs) == 1 else replace(one, name=f"{one.name}, {trained.recipe.name}")
+            for trained in runs
+            for one in _datasets([(trained, _learned(trained))])
+        ],
         held_out=_datasets([(one, one.recipe.split.validation) for one in folds]),
         caveat=split.get("caveat", ""),
         trained_with=trained_with,

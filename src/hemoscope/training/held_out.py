@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from lightning_fabric import Fabric
 from hemoscope.datasets.patients import patients_of
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
-from hemoscope.training.answers import OnProgress, answers_to
-from hemoscope.training.building import place
+from hemoscope.report.write import write_whole
+from hemoscope.training.answers import Answers, OnProgress, answers_to
+from hemoscope.training.building import new_system, place
 from hemoscope.training.calibrate import (
     LABELS,
     NAMES,
@@ -27,6 +29,8 @@ from hemoscope.training.examples import Examples
 from hemoscope.training.predict import write_predictions
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
+
+ANSWERS = "held_out.npz"  # in the folder of a run: its logits of what it held out
 
 
 def held_out_examples(run: Run, findings: Sequence[str] = FINDING_NAMES) -> Examples:
@@ -44,13 +48,12 @@ def held_out_table(run: Run, fold: str, fabric: Fabric, on_progress: OnProgress)
 
     fold: what to call the run. Also `sop_instance_uid` and `key`, by which the Manifest knows it.
     """
-    system = trained_system(run)
-    place(system, fabric.device)
-    examples = held_out_examples(run, system.findings)
-    answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
+    findings = new_system(run.recipe).findings
+    examples = held_out_examples(run, findings)
+    answers = _answers(run, examples, fabric, on_progress)
     all_findings = held_out_examples(run)
     rows = run.manifest.take(examples.rows)
-    own = [system.findings.index(name) if name in system.findings else -1 for name in NAMES]
+    own = [findings.index(name) if name in findings else -1 for name in NAMES]
     columns = {
         "run": fold,
         "source": rows.table["dataset"].to_pylist(),
@@ -68,6 +71,22 @@ def held_out_table(run: Run, fold: str, fabric: Fabric, on_progress: OnProgress)
     for names, labels in ((LABELS, all_findings.labels), (SCAN_LABELS, all_findings.scan_labels)):
         columns |= dict(zip(names, labels.T, strict=True))
     return pd.DataFrame(columns)
+
+
+def _answers(run: Run, examples: Examples, fabric: Fabric, on_progress: OnProgress) -> Answers:
+    """What a run says of examples; kept in its folder, as scoring them takes minutes."""
+    path, keys = run.folder / ANSWERS, np.array(run.manifest.take(examples.rows).keys.to_pylist())
+    if path.exists():
+        with np.load(path) as kept:
+            if np.array_equal(kept["keys"], keys):
+                return Answers(kept["slices"], kept["scans"], bool(kept["from_slices"]))
+    system = trained_system(run)
+    place(system, fabric.device)
+    answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
+    file = BytesIO()
+    np.savez_compressed(file, keys=keys, **vars(answers))
+    write_whole(path, file.getvalue())
+    return answers
 
 
 def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:
