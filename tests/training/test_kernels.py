@@ -7,6 +7,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_sequence
 
 from hemoscope.training.kernels import spare_slow_kernels
 
@@ -53,3 +54,17 @@ def test_copies_use_their_own_weights_and_learn() -> None:
         system(maps).sum().backward()
     assert system[0].weight.grad is not None
     assert system[0].weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_recurrent_layers_are_exact(kind: type[nn.RNNBase]) -> None:
+    layer = kind(8, 4, bidirectional=True)
+    slices = pack_sequence([torch.randn(5, 8), torch.randn(3, 8)])
+    exact, _ = layer(slices)
+    spare_slow_kernels(nn.Sequential(layer))
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = layer(slices.to(torch.bfloat16))
+        same, _ = layer(slices)
+    assert torch.equal(same.data, exact.data)
+    assert (found.data - exact.data).abs().max() < 0.05
+    assert torch.equal(layer(slices)[0].data, exact.data)
