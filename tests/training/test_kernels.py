@@ -18,6 +18,7 @@ LAYERS = {
     "large kernel": (nn.Conv2d(8, 8, 5, **DEPTHWISE), True),
     "dilated transposed": (nn.ConvTranspose2d(8, 8, 3, dilation=7), True),
     "plain depthwise": (nn.Conv2d(8, 8, 3, **DEPTHWISE), False),
+    "one channel": (nn.Conv2d(1, 8, 3, stride=2), False),
     "all channels": (nn.Conv2d(8, 8, 3, stride=2), False),
     "transposed": (nn.ConvTranspose2d(8, 8, 3), False),
 }
@@ -32,7 +33,7 @@ def output_of(layer: nn.Module, maps: Tensor, mixed: bool) -> Tensor:
 def test_slow_layers_are_exact_but_for_the_rounding_of_their_output(name: str) -> None:
     layer, is_slow = LAYERS[name]
     torch.manual_seed(7)
-    maps = torch.randn(2, 8, 16, 16)
+    maps = torch.randn(2, layer.in_channels, 16, 16)
     system = nn.Sequential(deepcopy(layer))
     spare_slow_kernels(system)
     exact, mixed = output_of(layer, maps, mixed=False), output_of(system, maps, mixed=True)

@@ -22,8 +22,9 @@ def spare_slow_kernels(system: nn.Module) -> None:
     for part in system.modules():
         if isinstance(part, nn.RNNBase):
             part.forward = MethodType(_recurrent, part)
-        if isinstance(part, nn.ConvTranspose2d) or (isinstance(part, nn.Conv2d) and part.groups == part.in_channels):
-            part.forward = MethodType(_forward, part)  # type: ignore[method-assign]
+        depthwise = isinstance(part, nn.Conv2d) and 1 < part.groups == part.in_channels
+        if isinstance(part, nn.ConvTranspose2d) or depthwise:
+            part.forward = MethodType(_forward, part)
 
 
 def _forward(layer: nn.Conv2d | nn.ConvTranspose2d, maps: Tensor) -> Tensor:
