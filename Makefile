@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DATA := ../shared/data
 BENCHMARKS := detect_35_slices cold_start thin_320_slices jpeg2000 rsna2019_labels dicom_headers dataset_build dataset_store \
-	augment_batch systems evaluation evaluation_cases
+	augment_batch slow_kernels systems evaluation evaluation_cases
 
 .PHONY: help demo test test-slow pytest lint dataset bench lock clean
 .DELETE_ON_ERROR:

@@ -344,11 +344,16 @@ def matrix_rate() -> float:
 def operations_a_picture(recipe: Recipe) -> dict[str, float]:
     """Multiplications and additions of the slice network for a picture: of an answer, and of a training step."""
     given = network_input(recipe.input)
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:  # shapes only, nothing is computed
-        logits = new_system(recipe).slice_network(torch.empty(2, given.channels, given.side, given.side))
-        answer = counter.get_total_flops()
-        logits.sum().backward()
-    return {"answer": answer / 2, "training": counter.get_total_flops() / 2}
+    counts = {}
+    with torch.device("meta"):  # shapes only, nothing is computed
+        network, pictures = new_system(recipe).slice_network, torch.empty(2, given.channels, given.side, given.side)
+        with FlopCounterMode(display=False) as counter:
+            network.train()(pictures).sum().backward()
+        counts["training"] = counter.get_total_flops() / 2
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network.eval()(pictures)
+        counts["answer"] = counter.get_total_flops() / 2
+    return counts
 
 
 def tell(what: str, pictures: int, operations: float, rate: float, seconds: dict[str, list[float]]) -> str:

@@ -1,10 +1,10 @@
-"""Train the shipped `default` bundle: recipes/default.yaml on five folds and on all of them, then its bundle.
+"""Train the `default` bundle: recipes/default.yaml on five folds and on all of them, then its bundle.
 
     make dataset                                                                     # first
     python scripts/default_bundle.py data runs/default mobilenetv2_100.safetensors   # weights of timm, or imagenet
 
 Every command is printed before it runs; a run that was finished is not repeated, one that was stopped goes on. Six runs
-of 900 steps take two to three hours of two cores. The bundle is then in runs/default/bundle, and what the folds said of
+take two to three hours of two cores. The bundle is then in runs/default/bundle, and what the folds said of
 the patients that they had held out in runs/default/held_out. They are shipped as src/hemoscope/detector/bundles/default
 and results/default.
 """
@@ -18,7 +18,7 @@ from commands import run_command, train
 
 ROOT = Path(__file__).parent.parent
 FOLDS = tuple(f"fold{number}" for number in range(5))
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 # What its model card says beside what the runs know: of the collections at hand.
 REMARKS = (
     "The weights are for non-commercial research: so the terms of RSNA 2019 and of PHE-SICH-CT-IDS say.",

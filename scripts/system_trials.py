@@ -121,12 +121,12 @@ def scores_of(run: Run, fabric: Fabric) -> list[Scores]:
         run.load_weights(system, kept_weights(stage))
         seen = System(system.slice_network) if stage.trains == "slice_network" else system
         answers = answers_to(seen, examples, run.store, run.recipe.input, fabric, lambda done, total: None)
-        scores_slices = stage.trains == "slice_network" or stage.loss.slices > 0
+        taught = stage.trains == "slice_network" or stage.loss.slices > 0
         for place, finding in enumerate(system.findings):
             if finding != "any" and "any" in system.findings:
                 continue
             names = (run.recipe.name, stage.name, "", finding)
-            if scores_slices:
+            if taught:
                 labels, of_slices = examples.labels[whole, place], answers.slices[whole, place]
                 found.append(Scores(*names, "slices", labels, of_slices, patients[whole]))
             use = whole[first]

@@ -7,14 +7,19 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from training_examples import Data, run, start
 
 from hemoscope import Detector, read_scan
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.detector.detection import State
+from hemoscope.training.held_out import ANSWERS, held_out_examples, held_out_table
+from hemoscope.training.run import Run
 
 FOLDS = {"077": "fold0", "101": "fold0", "052": "fold1", "ge": "fold1"}
 
@@ -78,16 +83,38 @@ def test_a_bundle_is_calibrated_on_two_folds(runs: Path, examples: Path, tmp_pat
     detection = Detector.load(tmp_path / "bundle")(read_scan(examples / "physionet_ct_ich/patient_077.nii.gz"))
     assert detection.state is not State.NOT_ANALYSED
     assert not any("Not calibrated" in remark for remark in detection.remarks)
-    # what the folds said is kept: their weights are not needed again
-    hidden = [weights.rename(weights.with_suffix(".away")) for weights in runs.glob("?/run/*.safetensors")]
+
+
+def test_what_the_folds_said_is_kept_until_anything_it_depends_on_changes(runs: Path, tmp_path: Path) -> None:
+    one = Run.open(runs / "0/run")
+    examples = held_out_examples(one, ("epidural", "any"))
+    fabric = Fabric(accelerator="cpu", precision="32-true")
+    scored: list[int] = []
+
+    def slices_of_fold() -> NDArray[np.float32]:
+        scored.clear()
+        table = held_out_table(one, "fold", fabric, lambda done, total: scored.append(done))
+        return table[["epidural", "any"]].to_numpy(np.float32)
+
+    (one.folder / ANSWERS).unlink(missing_ok=True)
+    first = slices_of_fold()
+    assert scored
+    np.testing.assert_array_equal(slices_of_fold(), first)
+    assert not scored
+    weights, facts = one.folder / "slices.last.safetensors", (one.folder / "run.json").read_bytes()
+    away = weights.rename(weights.with_suffix(".away"))
     try:
-        run("export", runs / "all", *given, "--out", tmp_path / "again")
+        np.testing.assert_array_equal(slices_of_fold(), first)  # no weights are needed
+        other = Run.open(runs / "1/run")
+        weights.write_bytes((other.folder / weights.name).read_bytes())
+        one.update(stages=other.facts["stages"])
+        assert not np.array_equal(slices_of_fold(), first)
+        assert scored
     finally:
-        for weights in hidden:
-            weights.rename(weights.with_suffix(".safetensors"))
-    assert len(hidden) >= 2
-    again = json.loads((tmp_path / "again/bundle.json").read_text())
-    assert again["calibration"] == facts["calibration"]
+        away.replace(weights)
+        (one.folder / "run.json").write_bytes(facts)
+    np.testing.assert_array_equal(slices_of_fold(), first)
+    assert len(first) == len(examples)
 
 
 def test_one_fold_is_not_enough(runs: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Convolutions that leave mixed precision on a CPU."""
+"""Layers that leave mixed precision on a CPU."""
 
 from __future__ import annotations
 

@@ -161,3 +161,24 @@ def test_nothing_is_held_out_once_some_of_it_was_trained_on(recipe: Path) -> Non
     read = Recipe.read(recipe, ["split={train: [a], validation: [b, c]}", "stages.sequence.splits=[a, b]"])
     assert read.held_out(0) == ("b", "c")
     assert read.held_out(1) == ()
+
+
+@pytest.mark.parametrize(
+    ("stages", "taught"),
+    [
+        ([("slice_network", {"slices": 1})], True),
+        ([("slice_network", {"slices": 1}), ("scan_network", {"scans": 1})], True),
+        ([("slice_network", {"slices": 1}), ("system", {"scans": 1})], False),
+        ([("system", {"scans": 1}), ("slice_network", {"slices": 1})], True),
+        ([("system", {"slices": 1, "scans": 1})], True),
+        ([("scan_network", {"scans": 1})], False),
+    ],
+)
+def test_slices_are_taught_if_their_labels_were_there_last(
+    recipe: Path, stages: list[tuple[str, dict[str, int]]], taught: bool
+) -> None:
+    parts = [
+        f"{{name: part{number}, trains: {trains}, epochs: 1, batch: 1, optimizer: {{learning_rate: 1}}, loss: {loss}}}"
+        for number, (trains, loss) in enumerate(stages)
+    ]
+    assert Recipe.read(recipe, [f"stages=[{', '.join(parts)}]"]).teaches_slices is taught

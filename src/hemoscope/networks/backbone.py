@@ -31,7 +31,7 @@ class BackboneNetwork(PooledNetwork):
     mirror image, turned back; a head is nearly symmetric, and two looks err less than one. It doubles the time.
     coarse_training: in training the network has its own stride, which is cheaper; outside it, dilation takes the place
     of the strides that are left out (Chen et al. 2018, DeepLab, section 3.1): every coarse place is then among the fine
-    ones, with the same features.
+    ones, with the same features unless the network pools over the whole slice on its way (squeeze-and-excitation).
 
     Raises UsageError where the network cannot have another stride.
     """
@@ -82,16 +82,16 @@ class BackboneNetwork(PooledNetwork):
 def _layouts(name: str, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
     """The layers of a network that differ from those at its own stride: (at its own, as they are)."""
     with torch.device("meta"):
-        coarse = dict(timm.create_model(name, num_classes=0, global_pool="").named_modules())
-    layouts = {}
-    for layer, part in fine.named_modules():
-        other = coarse.get(layer)
-        if other is None or type(other) is not type(part):
-            raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
-        own, as_it_is = _layout(other), _layout(part)
-        if own != as_it_is:
-            layouts[layer] = (own, as_it_is)
-    return layouts
+        coarse = timm.create_model(name, num_classes=0, global_pool="")
+    if _kinds(coarse) != _kinds(fine):
+        raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
+    both = zip(fine.named_modules(), coarse.modules(), strict=True)
+    layouts = {layer: (_layout(own), _layout(part)) for (layer, part), own in both}
+    return {layer: (own, part) for layer, (own, part) in layouts.items() if own != part}
+
+
+def _kinds(network: nn.Module) -> list[tuple[str, type]]:
+    return [(layer, type(part)) for layer, part in network.named_modules()]
 
 
 def _layout(layer: nn.Module) -> Layout:

@@ -209,12 +209,12 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         calibrated=bool(folds),
         licence=LICENCE,
         trained_on=[
-            one if len(runs) == 1 else replace(one, name=f"{one.name}, {trained.recipe.name}")
+            one if len(runs) == 1 else replace(one, name=f"{one.name}, splits of {trained.recipe.name}")
             for trained in runs
             for one in _datasets([(trained, _learned(trained))])
         ],
         held_out=_datasets([(one, one.recipe.split.validation) for one in folds]),
-        caveat=split.get("caveat", ""),
+        caveat=" ".join(dict.fromkeys((one.facts["manifest_split"] or {}).get("caveat", "") for one in runs)).strip(),
         trained_with=trained_with,
         metrics=metrics,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pandas as pd
 from lightning_fabric import Fabric
 
 from hemoscope.datasets.patients import patients_of
+from hemoscope.datasets.slice_store.store import FACTS
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
 from hemoscope.report.write import write_whole
@@ -27,7 +31,7 @@ from hemoscope.training.calibrate import (
 )
 from hemoscope.training.examples import Examples
 from hemoscope.training.predict import write_predictions
-from hemoscope.training.run import Run
+from hemoscope.training.run import RECIPE, Run
 from hemoscope.training.train import trained_system
 
 ANSWERS = "held_out.npz"  # in the folder of a run: its logits of what it held out
@@ -74,19 +78,28 @@ def held_out_table(run: Run, fold: str, fabric: Fabric, on_progress: OnProgress)
 
 
 def _answers(run: Run, examples: Examples, fabric: Fabric, on_progress: OnProgress) -> Answers:
-    """What a run says of examples; kept in its folder, as scoring them takes minutes."""
-    path, keys = run.folder / ANSWERS, np.array(run.manifest.take(examples.rows).keys.to_pylist())
+    """What a run says of examples; kept in its folder, as scoring them takes minutes, and needs no weights then."""
+    path, of = run.folder / ANSWERS, np.array(_identity(run, examples))
     if path.exists():
         with np.load(path) as kept:
-            if np.array_equal(kept["keys"], keys):
+            if np.array_equal(kept["of"], of):
                 return Answers(kept["slices"], kept["scans"], bool(kept["from_slices"]))
     system = trained_system(run)
     place(system, fabric.device)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     file = BytesIO()
-    np.savez_compressed(file, keys=keys, **vars(answers))
-    write_whole(path, file.getvalue())
+    np.savez_compressed(file, of=of, **vars(answers))
+    with suppress(OSError):  # what is kept only saves time
+        write_whole(path, file.getvalue())
     return answers
+
+
+def _identity(run: Run, examples: Examples) -> list[str]:
+    """All that answers depend on: version, weights, recipe, store and slices."""
+    weights = run.facts["stages"][run.recipe.stages[-1].name]["weights_sha256"]
+    files = (run.folder / RECIPE, run.store.folder / FACTS)
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return [version("hemoscope"), weights, *hashes, *run.manifest.take(examples.rows).keys.to_pylist()]
 
 
 def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:

@@ -1,13 +1,13 @@
 """Layers for which a CPU has no fast kernel in bfloat16 are computed in float32.
 
-PyTorch's CPU library (oneDNN) has fast gradients in bfloat16 for most convolutions. Of those named here, the gradient
-took 3 to 100 times as long as in float32: half of a training step of MobileNetV2 went into four of its 52 layers.
-Recurrent layers were at best as fast, and up to 1.5 times as slow.
+PyTorch's CPU library (oneDNN) has fast gradients in bfloat16 for most convolutions, but not for those named here: half
+of a training step of MobileNetV2 went into four of its 52 layers (benchmarks/slow_kernels.py). Recurrent layers were
+never faster in it, and up to 1.5 times as slow.
 """
 
 from __future__ import annotations
 
-from types import MethodType
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,10 +21,13 @@ def spare_slow_kernels(system: nn.Module) -> None:
     """Let slow layers of a system leave mixed precision, on a CPU and where it is on; else nothing changes."""
     for part in system.modules():
         if isinstance(part, nn.RNNBase):
-            part.forward = MethodType(_recurrent, part)
-        depthwise = isinstance(part, nn.Conv2d) and 1 < part.groups == part.in_channels
-        if isinstance(part, nn.ConvTranspose2d) or depthwise:
-            part.forward = MethodType(_forward, part)
+            part.forward = partial(_recurrent, part)
+        elif isinstance(part, nn.ConvTranspose2d) or _is_depthwise(part):
+            part.forward = partial(_forward, part)  # type: ignore[arg-type]
+
+
+def _is_depthwise(part: nn.Module) -> bool:
+    return isinstance(part, nn.Conv2d) and 1 < part.groups == part.in_channels
 
 
 def _forward(layer: nn.Conv2d | nn.ConvTranspose2d, maps: Tensor) -> Tensor:
@@ -36,13 +39,12 @@ def _forward(layer: nn.Conv2d | nn.ConvTranspose2d, maps: Tensor) -> Tensor:
     return exact.to(torch.get_autocast_dtype("cpu"))
 
 
-def _recurrent(layer: nn.RNNBase, given: Tensor | PackedSequence) -> Any:
+def _recurrent(layer: nn.RNNBase, given: Tensor | PackedSequence, *state: Any) -> Any:
     forward: Any = type(layer).forward
-    device = given.data.device.type
-    if device != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return forward(layer, given)
+    if given.data.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return forward(layer, given, *state)
     with torch.autocast("cpu", enabled=False):
-        return forward(layer, given.float())
+        return forward(layer, given.float(), *state)
 
 
 def _is_slow(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:

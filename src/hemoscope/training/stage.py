@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +45,6 @@ from hemoscope.training.sampling import batches_of_epoch, positive_alone, random
 from hemoscope.training.watch import Log, aucs, plot_curves, plot_losses
 
 EPOCH, DROPOUT, AUGMENTATION = range(3)  # what random numbers are for
-FEW_SLICES = 4  # from which the memory of a batch is told
 Checkpoint = Mapping[str, Any]
 
 
@@ -213,33 +213,35 @@ class StageTraining:
         return self._pictures(batch, batch.hu.to(self._fabric.device), generator, whole_scans=whole_scans)
 
     def check_memory(self) -> None:
-        """Raise UsageError where a step would not fit, judged by one slice or the longest scan."""
-        examples, stage = self._examples, self._stage
-        if stage.features == "stored":
+        """Raise UsageError where a step would not fit, judged by a few slices or the longest scan."""
+        if self._stage.features == "stored":
             return  # features are small
         self._learner.freeze_the_rest()
+        activations = self._activations()
+        weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
+        check_memory(weights, activations, self._fabric.device)
+
+    def _activations(self) -> int:
+        """The bytes that this process' part of a batch keeps for the gradient."""
+        examples, stage, run = self._examples, self._stage, self._run
         by_slice = stage.trains == "slice_network"
         one = self._usable[:1] if by_slice else self._usable[[np.argmax(examples.lengths[self._usable])]]
-        dataset = (
-            Slices(examples, self._run.store, self._run.recipe.input) if by_slice else Scans(examples, self._run.store)
-        )
+        dataset = Slices(examples, run.store, run.recipe.input) if by_slice else Scans(examples, run.store)
         batch = dataset[one]
         pictures = self._seen(batch, torch.Generator().manual_seed(0)).pictures
-        lengths = filtered_lengths(batch.lengths, self._run.recipe.input)
+        lengths = filtered_lengths(batch.lengths, run.recipe.input)
         learner = deepcopy(self._learner).train()  # a copy, as no statistics must be kept of this
         at_once = self._system.slices_at_once
         share = -(-stage.batch // self._fabric.world_size)
         with self._fabric.autocast():
-            if by_slice:  # from two batches, as weights that are cast for mixed precision are kept once for all slices
-                seen = [pictures.repeat(count, 1, 1, 1) for count in (FEW_SLICES, 2 * FEW_SLICES)]
-                few, twice = (saved_bytes(partial(learner, slices, None, lengths)) for slices in seen)
-                activations = few + (share - FEW_SLICES) * (twice - few) // FEW_SLICES
-            else:
-                activations = share * saved_bytes(lambda: learner(pictures, None, lengths))
+            if by_slice:  # of two and of three, as weights that are cast for mixed precision are kept once for all
+                two, three = (saved_bytes(partial(learner, pictures.repeat(count, 1, 1, 1), None, lengths))
+                              for count in (2, 3))  # fmt: skip
+                return two + (share - 2) * (three - two)
+            activations = share * saved_bytes(partial(learner, pictures, None, lengths))
             if at_once is not None and stage.trains == "system":  # the part that is computed anew
-                activations += saved_bytes(lambda: learner.system.slice_network.features(pictures[:at_once]))
-        weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())
-        check_memory(weights, activations, self._fabric.device)
+                activations += saved_bytes(partial(learner.system.slice_network.features, pictures[:at_once]))
+            return activations
 
     def _validate(self, system: System, log: Log, step: int) -> None:
         """Measure the held-out examples, and keep the weights where their loss is the lowest so far."""
@@ -302,6 +304,7 @@ class StageTraining:
             run.update_stage(
                 stage.name, steps=self.steps, seconds=round(seconds, 1),
                 train=_count(self._examples), held_out=_count(self._held_out),
+                weights_sha256=hashlib.sha256((run.folder / kept_weights(stage)).read_bytes()).hexdigest(),
             )  # fmt: skip
         self._fabric.barrier()
         run.load_weights(self._system, kept_weights(stage))
