@@ -3,8 +3,9 @@
 It follows no single paper. Each part, and why it is here:
 
 - Backbone: any of timm that ends in feature maps; MobileNetV2 (Sandler et al. 2018) at stride 16, so that heat maps of
-  a 256 x 256 slice have 16 x 16 places. Trained at stride 32 it costs half as much, and at stride 16 has the features
-  that it learned, and those between them. Average and one linear layer: class activation maps (Zhou et al. 2016).
+  a 256 x 256 slice have 16 x 16 places. Trained at stride 32 a step costs less (benchmarks/slow_kernels.py), and at
+  stride 16 it has the features that it learned, and those between them. Average and one linear layer: class activation
+  maps (Zhou et al. 2016).
 - Mirror images: a head is nearly symmetric, so the mean over a slice and its mirror image errs less than one look.
 - Neighbouring slices as channels: the winners of RSNA 2019 gave three slices to their CNNs.
 - Deltas: what a slice's features differ by from the slice below and from that above, joined to its own; the

@@ -1,8 +1,8 @@
 """Layers for which a CPU has no fast kernel in bfloat16 are computed in float32.
 
-PyTorch's CPU library (oneDNN) has fast gradients in bfloat16 for most convolutions, but not for those named here: half
-of a training step of MobileNetV2 went into four of its 52 layers (benchmarks/slow_kernels.py). Recurrent layers were
-never faster in it, and up to 1.5 times as slow.
+PyTorch's CPU library (oneDNN) has fast gradients in bfloat16 for most convolutions, but not for those named here: what
+that costs a training step is measured by benchmarks/slow_kernels.py. Recurrent layers learned more slowly in bfloat16
+than in float32 (Burduja's LSTM in benchmarks/systems.py).
 """
 
 from __future__ import annotations
