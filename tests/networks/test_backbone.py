@@ -110,6 +110,10 @@ def test_coarse_training_has_the_own_stride_and_every_coarse_place_is_among_the_
         assert fine.train().feature_maps(pictures).shape[2:] == (3, 3)
 
 
-def test_coarse_training_is_refused_where_layers_are_others_at_another_stride() -> None:
-    with pytest.raises(UsageError, match="leave `coarse_training` out"):
-        BackboneNetwork("resnet18d", MEAN, DEVIATION, output_stride=16, coarse_training=True)
+@pytest.mark.parametrize(
+    ("name", "stride", "why"),
+    [("resnet18d", 16, "are others at another stride"), ("mobileone_s0", 8, "is not dilated in every layer")],
+)
+def test_coarse_training_is_refused_where_places_would_have_other_features(name: str, stride: int, why: str) -> None:
+    with pytest.raises(UsageError, match=f"{why}: leave `coarse_training` out"):
+        BackboneNetwork(name, MEAN, DEVIATION, output_stride=stride, coarse_training=True)

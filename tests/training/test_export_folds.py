@@ -117,6 +117,23 @@ def test_what_the_folds_said_is_kept_until_anything_it_depends_on_changes(runs: 
     assert len(first) == len(examples)
 
 
+def test_slices_of_unknown_place_do_not_speak_for_each_other(runs: Path, folds: Data) -> None:
+    fabric = Fabric(accelerator="cpu", precision="32-true")
+    before = folds.manifest.read_bytes()
+    manifest = Manifest.read(folds.manifest)
+    series, numbers = manifest.table["series"].to_pylist(), manifest.table["slice"].to_pylist()
+    unknown = [None if name == "101" else number for name, number in zip(series, numbers, strict=True)]
+    manifest.with_columns({"slice": unknown}).write(folds.manifest)
+    try:
+        table = held_out_table(Run.open(runs / "0/run"), "fold", fabric, lambda done, total: None)
+    finally:
+        folds.manifest.write_bytes(before)
+    loose = table[table["patient"].str.endswith("101")]
+    assert len(loose) > 1
+    assert loose["scan"].tolist() == loose["key"].tolist()
+    assert table[~table.index.isin(loose.index)]["scan"].unique().tolist() == ["mixed/077"]
+
+
 def test_one_fold_is_not_enough(runs: Path, tmp_path: Path) -> None:
     process = start("export", runs / "all", "--fold", runs / "0/run", "--out", tmp_path / "bundle")
     printed, _ = process.communicate()

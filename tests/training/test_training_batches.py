@@ -12,9 +12,11 @@ from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
+from hemoscope.training.answers import Answers
 from hemoscope.training.batches import Scans, Slices, as_detection_sees, filtered_labels
 from hemoscope.training.bundle import network_input
 from hemoscope.training.examples import Examples, check_labels
+from hemoscope.training.predict import tables
 from hemoscope.training.recipe import Input
 
 
@@ -53,6 +55,9 @@ def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore]
     examples = Examples.of(loose, store, None, ["any"])
     assert (examples.lengths == 1).all()
     assert (examples.neighbours(1) == np.arange(len(examples))[:, None]).all()
+    logits = np.zeros((len(examples), 1), np.float32)
+    slices, scans = tables(examples, Answers(logits, logits, from_slices=True))
+    assert scans["scan"].tolist() == slices["scan"].tolist() == slices["source"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
 import timm
 import torch
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ class BackboneNetwork(PooledNetwork):
     of the strides that are left out (Chen et al. 2018, DeepLab, section 3.1): every coarse place is then among the fine
     ones, with the same features unless the network pools over the whole slice on its way (squeeze-and-excitation).
 
-    Raises UsageError where the network cannot have another stride.
+    Raises UsageError where the network cannot have another stride, or not without one in training.
     """
 
     mean: Tensor
@@ -87,7 +89,12 @@ def _layouts(name: str, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
         raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
     both = zip(fine.named_modules(), coarse.modules(), strict=True)
     layouts = {layer: (_layout(own), _layout(part)) for (layer, part), own in both}
-    return {layer: (own, part) for layer, (own, part) in layouts.items() if own != part}
+    changed = {layer: (own, part) for layer, (own, part) in layouts.items() if own != part}
+    wide = [layer for layer, part in fine.named_modules() if np.max(getattr(part, "kernel_size", 1)) > 1]
+    finer = itertools.dropwhile(lambda layer: layer not in changed, wide)
+    if not changed.keys() >= set(finer):
+        raise UsageError(f"At another stride {name} is not dilated in every layer: leave `coarse_training` out.")
+    return changed
 
 
 def _kinds(network: nn.Module) -> list[tuple[str, type]]:

@@ -46,9 +46,7 @@ class Examples:
         rows = np.flatnonzero(chosen)
         rows = rows[np.argsort(stored[rows], kind="stable")]
         columns = [FINDING_NAMES.index(name) for name in findings]
-        # the order of slices without a number is unknown, so that each of them is looked at alone
-        names = pc.if_else(manifest.table["slice"].combine_chunks().is_valid(), manifest.scans, manifest.keys)
-        scans = names.take(pa.array(rows)).dictionary_encode().indices.to_numpy()
+        scans = _names_of_scans(manifest).take(pa.array(rows)).dictionary_encode().indices.to_numpy()
         starts = np.flatnonzero(np.diff(scans, prepend=-1)) if len(rows) else np.zeros(0, np.int64)
         of_slices, of_scans = manifest.labels[rows][:, columns], manifest.scan_labels[rows][:, columns]
         return cls(manifest, tuple(findings), rows, stored[rows], of_slices, of_scans, np.append(starts, len(rows)))
@@ -71,6 +69,11 @@ class Examples:
         """Labels of the scans: int8 [scan, finding], UNKNOWN where not known."""
         labels: NDArray[np.int8] = self.scan_labels[self.starts[:-1]]
         return labels
+
+    @property
+    def scans(self) -> pa.Array:
+        """The name of the scan of each slice, in which each has its place: that of the Manifest, or the slice's own."""
+        return _names_of_scans(self.manifest).take(pa.array(self.rows))
 
     @property
     def patients(self) -> int:
@@ -100,6 +103,14 @@ class Examples:
     def places_of_scan(self, scan: int) -> NDArray[np.int64]:
         """The slices of a scan, foot to head."""
         return np.arange(self.starts[scan], self.starts[scan + 1])
+
+
+def _names_of_scans(manifest: Manifest) -> pa.Array:
+    """The scan of each row; a slice without a number in a scan of several has no neighbours, and is named by its key."""
+    scans = manifest.scans
+    shared = pa.array(scans.to_pandas().duplicated(keep=False))
+    unplaced = manifest.table["slice"].combine_chunks().is_null()
+    return pc.if_else(pc.and_(unplaced, shared), manifest.keys, scans)
 
 
 def check_labels(labels: NDArray[np.int8], findings: Sequence[str], what: str) -> None:

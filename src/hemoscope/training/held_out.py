@@ -62,7 +62,7 @@ def held_out_table(run: Run, fold: str, fabric: Fabric, on_progress: OnProgress)
         "run": fold,
         "source": rows.table["dataset"].to_pylist(),
         "patient": patients_of(run.manifest).take(examples.rows).to_pylist(),
-        "scan": rows.scans.to_pylist(),
+        "scan": examples.scans.to_pylist(),
         "slice": np.arange(len(examples)) - examples.starts[examples.scan_of],
         "position_mm": rows.table["position_mm"].to_numpy(),
         "age_years": rows.table["age"].to_numpy(),

@@ -65,7 +65,7 @@ def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> N
 def tables(examples: Examples, answers: Answers) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables of slices and of scans: Predictions as docs/outputs.md describes them."""
     rows = examples.manifest.take(examples.rows)
-    scan = np.asarray(rows.scans.to_pylist(), object)
+    scan = np.asarray(examples.scans.to_pylist(), object)
     number = np.arange(len(examples)) - examples.starts[examples.scan_of]
     slices = pd.DataFrame(
         {
