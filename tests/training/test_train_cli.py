@@ -85,6 +85,7 @@ def test_slices_that_no_label_taught_have_no_probability_and_make_no_bundle(
         "train", recipe, network, "input.neighbours=0", f"stages=[{whole}]", *data.options, "--out", run
     )
     assert code == 0, printed
+    assert {row["slice_auc_any"] for row in rows_of(run / "epochs.csv")} == {""}
     assert hemoscope("predict", run, "--out", tmp_path / "predictions")[0] == 0
     slices, scans = (rows_of(tmp_path / f"predictions/{name}.csv") for name in ("slices", "scans"))
     assert slices and all(row[finding] == "" for row in slices for finding in FINDING_NAMES)

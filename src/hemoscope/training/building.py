@@ -40,6 +40,15 @@ def new_system(recipe: Recipe) -> System:
     return system
 
 
+def scores_slices(system: System, recipe: Recipe, stage: int) -> bool:
+    """Whether what the system says of slices after a stage, by its number, means anything.
+
+    Where only its slice network says it, that must have been taught.
+    """
+    scan_network = system.scan_network
+    return (scan_network is not None and "slices" in scan_network.scores) or recipe.teaches_slices(stage)
+
+
 def place(system: System, device: torch.device) -> None:
     """Put a system on a device, channels last and without slow kernels: convolutions are faster so."""
     spare_slow_kernels(system)

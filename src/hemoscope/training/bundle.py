@@ -21,6 +21,7 @@ from hemoscope.networks.ye2019 import Cascade
 from hemoscope.reasons import UsageError
 from hemoscope.training.answers import OnProgress
 from hemoscope.training.batches import as_detection_sees
+from hemoscope.training.building import scores_slices
 from hemoscope.training.calibrate import SIGMAS_MM, Settings, cross_fitted, fit, operating_points, to_calibrate_on
 from hemoscope.training.examples import Examples
 from hemoscope.training.export import Pictures, check_new, export_system
@@ -28,7 +29,6 @@ from hemoscope.training.fit_curves import Method
 from hemoscope.training.held_out import held_out_table, write_held_out
 from hemoscope.training.measure import auc, patients, proportion
 from hemoscope.training.model_card import CardFacts, TrainedOn, model_card
-from hemoscope.training.predict import scores_slices
 from hemoscope.training.recipe import Input
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
@@ -62,7 +62,7 @@ def export_runs(
         one.check_finished()
         one.check_same_split()
     run, system = runs[0], _system(runs)
-    if untaught := [one for one in runs if not scores_slices(one, system)]:
+    if untaught := [one for one in runs if not scores_slices(system, one.recipe, len(one.recipe.stages) - 1)]:
         raise UsageError(
             f"No label of a slice taught {untaught[0].folder} what to say of slices, and a bundle shows it: give "
             "the last stage that trains its slice network a `loss.slices`."

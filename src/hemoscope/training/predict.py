@@ -12,11 +12,10 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from hemoscope.findings import FINDING_NAMES
-from hemoscope.networks.system import System
 from hemoscope.reasons import UsageError
 from hemoscope.report.write import write_whole
 from hemoscope.training.answers import Answers, OnProgress, answers_to
-from hemoscope.training.building import place
+from hemoscope.training.building import place, scores_slices
 from hemoscope.training.examples import Examples
 from hemoscope.training.run import Run
 from hemoscope.training.train import trained_system
@@ -39,17 +38,11 @@ def predict(
         raise UsageError(f"The slice store {run.store.folder} has no slice of {of}.")
     place(system, fabric.device)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
-    if not scores_slices(run, system):
+    if not scores_slices(system, run.recipe, len(run.recipe.stages) - 1):
         answers = replace(answers, slices=np.full_like(answers.slices, np.nan))
     slices, scans = tables(examples, answers)
     write_predictions(out, slices, scans)
     return len(slices), len(scans)
-
-
-def scores_slices(run: Run, system: System) -> bool:
-    """Whether what the system says of slices means anything: where only its slice network says it, that was taught."""
-    scan_network = system.scan_network
-    return (scan_network is not None and "slices" in scan_network.scores) or run.recipe.teaches_slices
 
 
 def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> None:

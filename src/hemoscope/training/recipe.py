@@ -198,10 +198,12 @@ class Recipe(Part):
             raise UsageError("Features of slices that a maximum filter joins cannot be stored: take `live` ones.")
         return self
 
-    @property
-    def teaches_slices(self) -> bool:
-        """Whether labels of slices were there when the slice network last learned; else its logits mean nothing."""
-        learned = [stage for stage in self.stages if stage.trains != "scan_network"]
+    def teaches_slices(self, stage: int) -> bool:
+        """Whether labels of slices were there when the slice network last learned, in a stage or before it.
+
+        Else its logits mean nothing. stage: its number.
+        """
+        learned = [one for one in self.stages[: stage + 1] if one.trains != "scan_network"]
         return bool(learned) and learned[-1].loss.slices > 0
 
     def held_out(self, stage: int) -> tuple[str, ...]:

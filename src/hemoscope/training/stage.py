@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from hemoscope.training.batches import (
     filtered_lengths,
     reading,
 )
+from hemoscope.training.building import scores_slices
 from hemoscope.training.examples import Examples, check_labels
 from hemoscope.training.learner import Learner
 from hemoscope.training.loss import MaskedLoss
@@ -252,9 +253,12 @@ class StageTraining:
         arguments = (self._held_out, self._run.store, self._run.recipe.input, self._fabric, progress, stored)
         # a scan network that has learned nothing yet must not stand between the slices and their measures
         alone = self._stage.trains == "slice_network"
-        answers = answers_to(System(system.slice_network) if alone else system, *arguments)
+        seen = System(system.slice_network) if alone else system
+        answers = answers_to(seen, *arguments)
         loss = self._held_out_loss(answers)
         self._check_loss(loss, step)
+        if not scores_slices(seen, self._run.recipe, self._number):
+            answers = replace(answers, slices=np.full_like(answers.slices, np.nan))
         held_out, findings = self._held_out, system.findings
         measures = {
             f"slice_auc_{name}": value for name, value in aucs(held_out.labels, answers.slices, findings).items()

@@ -131,6 +131,8 @@ def plot_curves(
             if len(np.unique(truth)) == 2 and np.isfinite(scores).all():
                 label = f"{name}, {int((truth == 1).sum())} of {len(truth)}"
                 display.from_predictions(truth, scores, name=label, ax=axis)
+        if not axis.lines:
+            axis.text(0.5, 0.5, "nothing to measure", ha="center")
         axis.set_title(f"Held-out {unit}: {kind.replace('_', ' ')}")
         _save(figure, folder / f"{kind}_{unit}.png")
 
