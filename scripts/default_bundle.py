@@ -11,6 +11,7 @@ results/default; the shipped bundle is 0.2.0 until then.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def main(data: Path, out: Path, weights: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     manifest, store = out / "manifest.parquet", out / "store"
     if not manifest.exists():
-        scheme = f"given:{ROOT / 'recipes/default_folds.csv'}"
+        scheme = f"given:{os.path.relpath(ROOT / 'recipes/default_folds.csv')}"
         run_command("dataset", "split", data / "manifest.parquet", "--scheme", scheme, "--out", manifest)
     if not (store / "store.json").exists():
         run_command("dataset", "build", manifest, "--store", store, "--size", 224, "--framing", "head")

@@ -70,6 +70,7 @@ def runs(folds: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_bundle_is_calibrated_on_two_folds(runs: Path, examples: Path, tmp_path: Path) -> None:
+    Run.open(runs / "all").update(manifest_split={"scheme": "given:/somewhere/folds.csv", "seed": 7, "caveat": ""})
     given = [word for fold in ("0/run", "1/run") for word in ("--fold", runs / fold)]
     run("export", runs / "all", *given, "--out", tmp_path / "bundle", "--held-out", tmp_path / "held_out")
     facts = json.loads((tmp_path / "bundle/bundle.json").read_text())
@@ -80,6 +81,7 @@ def test_a_bundle_is_calibrated_on_two_folds(runs: Path, examples: Path, tmp_pat
         assert sorted(row["scan"] for row in csv.DictReader(file)) == sorted(f"mixed/{name}" for name in FOLDS)
     card = (tmp_path / "bundle/MODEL_CARD.md").read_text()
     assert "| mixed | 4 | 4 |" in card
+    assert "| split | given:folds.csv |" in card
     detection = Detector.load(tmp_path / "bundle")(read_scan(examples / "physionet_ct_ich/patient_077.nii.gz"))
     assert detection.state is not State.NOT_ANALYSED
     assert not any("Not calibrated" in remark for remark in detection.remarks)

@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 
 from hemoscope.ct.prepare import NetworkInput
+from hemoscope.datasets.splitting.schemes import GIVEN
 from hemoscope.detector.bundle import Bundle
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.networks.system import System
@@ -193,9 +194,11 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         "recipe": ", ".join(one.recipe.name for one in runs),
         "initial weights": ", ".join(Path(one.recipe.initial_weights).name for one in runs),
     }
-    split = facts["manifest_split"] or {}
+    scheme = (facts["manifest_split"] or {}).get("scheme", "of the Manifest itself")
+    if scheme.startswith(GIVEN):  # of a file its name alone, as it is given to others
+        scheme = GIVEN + Path(scheme.removeprefix(GIVEN)).name
     trained_with |= {"seed": ", ".join(str(one.recipe.seed) for one in runs)}
-    trained_with |= {"split": split.get("scheme", "of the Manifest itself")}
+    trained_with |= {"split": scheme}
     seconds = sum(stage["seconds"] for one in runs for stage in one.facts["stages"].values())
     trained_with |= {"seconds": f"{seconds:.0f}"}
     trained_with |= {"PyTorch": facts["versions"]["torch"]}

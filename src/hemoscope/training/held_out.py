@@ -95,11 +95,12 @@ def _answers(run: Run, examples: Examples, fabric: Fabric, on_progress: OnProgre
 
 
 def _identity(run: Run, examples: Examples) -> list[str]:
-    """All that answers depend on: version, weights, recipe, store and slices."""
+    """All that answers depend on: version, weights, recipe, store, slices and which of them are together a scan."""
     weights = run.facts["stages"][run.recipe.stages[-1].name]["weights_sha256"]
     files = (run.folder / RECIPE, run.store.folder / FACTS)
     hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    return [version("hemoscope"), weights, *hashes, *run.manifest.take(examples.rows).keys.to_pylist()]
+    slices = zip(examples.scans.to_pylist(), run.manifest.take(examples.rows).keys.to_pylist(), strict=True)
+    return [version("hemoscope"), weights, *hashes, *(name for names in slices for name in names)]
 
 
 def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:
