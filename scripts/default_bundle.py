@@ -5,8 +5,7 @@
 
 Every command is printed before it runs; a run that was finished is not repeated, one that was stopped goes on. Six runs
 take two to three hours of two cores. The bundle is then in runs/default/bundle, and what the folds said of the patients
-that they had held out in runs/default/held_out. They are to be shipped as src/hemoscope/detector/bundles/default and
-results/default; the shipped bundle is 0.2.0 until then.
+that they had held out in runs/default/held_out: shipped as src/hemoscope/detector/bundles/default and results/default.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from hemoscope.evaluation.table_files import markdown_of
 
 ROOT = Path(__file__).parent.parent
 PREDICTIONS, PAGE = ROOT / "results", ROOT / "docs/results.md"
-DEFAULT, BEFORE = "default", "default_0.1.0"  # the shipped bundle, and the one before it, on the same folds
+DEFAULT, BEFORE = "default", "default_0.1.0"  # the shipped bundle, and the first one, on the same folds
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
 LOOSE_SLICES = ("rsna_loose",)
 TABLES = (
@@ -109,7 +109,7 @@ def differences(out: Path) -> Table:
 
 
 def against_before(manifest: Path, out: Path) -> Table:
-    """How far the shipped bundle is from the one before it, finding by finding, on the same slices and scans."""
+    """How far the shipped bundle is from the first one, finding by finding, on the same slices and scans."""
     rows = []
     slices = labelled(manifest, (*WHOLE_SCANS, *LOOSE_SLICES), out / "with_loose_slices.parquet")
     for name in (DEFAULT, BEFORE):
@@ -129,7 +129,7 @@ def against_before(manifest: Path, out: Path) -> Table:
     note = (
         "The same patients, folds and cases for both; both calibrated fold by fold on the others. Patients are drawn."
     )
-    return Table("before", "Differences in ROC AUC from the bundle before it", columns, tuple(rows), (note,))
+    return Table("before", "Differences in ROC AUC from the first bundle", columns, tuple(rows), (note,))
 
 
 def main(manifest: Path, out: Path) -> None:
