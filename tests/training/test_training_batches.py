@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ from hemoscope.training.answers import Answers
 from hemoscope.training.batches import Scans, Slices, as_detection_sees, filtered_labels
 from hemoscope.training.bundle import network_input
 from hemoscope.training.examples import Examples, check_labels
-from hemoscope.training.predict import tables
+from hemoscope.training.predict import tables, write_predictions
 from hemoscope.training.recipe import Input
 
 
@@ -49,7 +51,7 @@ def test_neighbours_stay_in_their_scan(opened: tuple[Manifest, SliceStore]) -> N
     assert around[last].tolist() == [last - 1, last, last]
 
 
-def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore]) -> None:
+def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore], tmp_path: Path) -> None:
     manifest, store = opened
     loose = manifest.with_columns({"slice": [None] * len(manifest)})
     examples = Examples.of(loose, store, None, ["any"])
@@ -58,6 +60,7 @@ def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore]
     logits = np.zeros((len(examples), 1), np.float32)
     slices, scans = tables(examples, Answers(logits, logits, from_slices=True))
     assert scans["scan"].tolist() == slices["scan"].tolist() == slices["source"].tolist()
+    assert write_predictions(tmp_path, slices, scans) == (len(examples), 0), "a part of a scan is no answer for it"
 
 
 @pytest.mark.parametrize(

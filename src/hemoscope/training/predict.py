@@ -40,19 +40,22 @@ def predict(
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     if not scores_slices(system, run.recipe, len(run.recipe.stages) - 1):
         answers = replace(answers, slices=np.full_like(answers.slices, np.nan))
-    slices, scans = tables(examples, answers)
-    write_predictions(out, slices, scans)
-    return len(slices), len(scans)
+    return write_predictions(out, *tables(examples, answers))
 
 
-def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> None:
-    """Write slices.csv and scans.csv; raises UsageError where that cannot be done."""
+def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> tuple[int, int]:
+    """Write slices.csv and scans.csv; returns how many of each. Raises UsageError where that cannot be done.
+
+    A slice of unknown place, of a scan with others, was scored as a scan of its own, which is no answer for that scan.
+    """
+    scans = scans[~scans["scan"].isin(slices["source"])]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, table in ((SLICES, slices), (SCANS, scans)):
             write_whole(out / name, table.to_csv(index=False, float_format="%.8g").encode())
     except OSError as error:
         raise UsageError(f"The predictions cannot be written to {out}: {error.strerror}.") from error
+    return len(slices), len(scans)
 
 
 def tables(examples: Examples, answers: Answers) -> tuple[pd.DataFrame, pd.DataFrame]:
