@@ -106,7 +106,7 @@ class Examples:
 
 
 def _names_of_scans(manifest: Manifest) -> pa.Array:
-    """The scan of each row; a slice without a number in a scan of several has no neighbours, and is named by its key."""
+    """The scan of each row; a slice without a number in a scan of several has no neighbours: its key is its name."""
     scans = manifest.scans
     shared = pa.array(scans.to_pandas().duplicated(keep=False))
     unplaced = manifest.table["slice"].combine_chunks().is_null()
