@@ -51,6 +51,7 @@ def main(data: Path, out: Path, weights: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     manifest, store = out / "manifest.parquet", out / "store"
     if not manifest.exists():
+        # a relative path, as run.json holds it
         scheme = f"given:{os.path.relpath(ROOT / 'recipes/default_folds.csv')}"
         run_command("dataset", "split", data / "manifest.parquet", "--scheme", scheme, "--out", manifest)
     if not (store / "store.json").exists():

@@ -112,7 +112,12 @@ def test_coarse_training_has_the_own_stride_and_every_coarse_place_is_among_the_
 
 @pytest.mark.parametrize(
     ("name", "stride", "why"),
-    [("resnet18d", 16, "are others at another stride"), ("mobileone_s0", 8, "is not dilated in every layer")],
+    [
+        ("resnet18d", 16, "layers of resnet18d are others at another stride"),
+        ("mobileone_s0", 8, "features of mobileone_s0 are others at another stride"),  # not dilated
+        ("gernet_s", 8, "features of gernet_s are others at another stride"),  # dilated too little
+        ("efficientnet_b0", 16, "features of efficientnet_b0 are others at another stride"),  # pools over the slice
+    ],
 )
 def test_coarse_training_is_refused_where_places_would_have_other_features(name: str, stride: int, why: str) -> None:
     with pytest.raises(UsageError, match=f"{why}: leave `coarse_training` out"):

@@ -18,6 +18,7 @@ from hemoscope import Detector, read_scan
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.detector.detection import State
+from hemoscope.reasons import UsageError
 from hemoscope.training.held_out import ANSWERS, held_out_examples, held_out_table
 from hemoscope.training.run import Run
 
@@ -66,11 +67,11 @@ def runs(folds: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (learned, held_out) in parts.items():
         split = f"split={{train: [{learned}], validation: [{held_out}]}}"
         run("train", folder / "small.yaml", split, *folds.options, "--out", folder / name)
+    Run.open(folder / "all").update(manifest_split={"scheme": "given:/somewhere/folds.csv", "seed": 7, "caveat": ""})
     return folder
 
 
 def test_a_bundle_is_calibrated_on_two_folds(runs: Path, examples: Path, tmp_path: Path) -> None:
-    Run.open(runs / "all").update(manifest_split={"scheme": "given:/somewhere/folds.csv", "seed": 7, "caveat": ""})
     given = [word for fold in ("0/run", "1/run") for word in ("--fold", runs / fold)]
     run("export", runs / "all", *given, "--out", tmp_path / "bundle", "--held-out", tmp_path / "held_out")
     facts = json.loads((tmp_path / "bundle/bundle.json").read_text())
@@ -108,8 +109,10 @@ def test_what_the_folds_said_is_kept_until_anything_it_depends_on_changes(runs: 
     try:
         np.testing.assert_array_equal(slices_of_fold(), first)  # no weights are needed
         other = Run.open(runs / "1/run")
-        weights.write_bytes((other.folder / weights.name).read_bytes())
         one.update(stages=other.facts["stages"])
+        with pytest.raises(UsageError, match="the weights to score these are not there"):
+            slices_of_fold()
+        weights.write_bytes((other.folder / weights.name).read_bytes())
         assert not np.array_equal(slices_of_fold(), first)
         assert scored
     finally:

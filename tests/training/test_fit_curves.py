@@ -1,4 +1,4 @@
-"""Calibration curves fitted on held-out logits of the shipped bundle, against scikit-learn and against none."""
+"""Calibration curves fitted on held-out logits of the bundle 0.1.0, against scikit-learn and against none."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCAN = ["run", "source", "patient", "scan"]
 
 @pytest.fixture(scope="module")
 def held_out() -> Any:
-    """All slices that the networks of the shipped bundle held out; some types of some sources are unknown."""
+    """All slices that the networks of the bundle 0.1.0 held out; some types of some sources are unknown."""
     table = pd.read_csv(Path(__file__).resolve().parents[1] / "held_out_logits.csv")
     return table[table["run"].str.startswith("fold")]
 

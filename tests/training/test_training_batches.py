@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ from hemoscope.training.answers import Answers
 from hemoscope.training.batches import Scans, Slices, as_detection_sees, filtered_labels
 from hemoscope.training.bundle import network_input
 from hemoscope.training.examples import Examples, check_labels
-from hemoscope.training.predict import tables, write_predictions
+from hemoscope.training.predict import drop_parts, tables
 from hemoscope.training.recipe import Input
 
 
@@ -51,7 +49,7 @@ def test_neighbours_stay_in_their_scan(opened: tuple[Manifest, SliceStore]) -> N
     assert around[last].tolist() == [last - 1, last, last]
 
 
-def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore], tmp_path: Path) -> None:
+def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore]) -> None:
     manifest, store = opened
     loose = manifest.with_columns({"slice": [None] * len(manifest)})
     examples = Examples.of(loose, store, None, ["any"])
@@ -60,7 +58,17 @@ def test_slices_of_unknown_place_stand_alone(opened: tuple[Manifest, SliceStore]
     logits = np.zeros((len(examples), 1), np.float32)
     slices, scans = tables(examples, Answers(logits, logits, from_slices=True))
     assert scans["scan"].tolist() == slices["scan"].tolist() == slices["source"].tolist()
-    assert write_predictions(tmp_path, slices, scans) == (len(examples), 0), "a part of a scan is no answer for it"
+    assert drop_parts(scans, slices["source"]).empty, "a part of a scan is no answer for it"
+
+
+def test_the_only_slice_of_a_scan_needs_no_number(opened: tuple[Manifest, SliceStore]) -> None:
+    manifest, store = opened
+    _, first = np.unique(manifest.scans.to_pylist(), return_index=True)
+    alone = manifest.take(first).with_columns({"slice": [None] * len(first)})
+    examples = Examples.of(alone, store, None, ["any"])
+    logits = np.zeros((len(examples), 1), np.float32)
+    slices, scans = tables(examples, Answers(logits, logits, from_slices=True))
+    assert sorted(drop_parts(scans, slices["source"])["scan"]) == sorted(manifest.scans.unique().to_pylist())
 
 
 @pytest.mark.parametrize(

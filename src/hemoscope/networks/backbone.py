@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
 import timm
 import torch
 from torch import Tensor, nn
@@ -33,9 +32,10 @@ class BackboneNetwork(PooledNetwork):
     mirror image, turned back; a head is nearly symmetric, and two looks err less than one. It doubles the time.
     coarse_training: in training the network has its own stride, which is cheaper; outside it, dilation takes the place
     of the strides that are left out (Chen et al. 2018, DeepLab, section 3.1): every coarse place is then among the fine
-    ones, with the same features unless the network pools over the whole slice on its way (squeeze-and-excitation).
+    ones, with the same features. A network of which that is not true is refused, such as one that pools over the whole
+    slice on its way (squeeze-and-excitation).
 
-    Raises UsageError where the network cannot have another stride, or not without one in training.
+    Raises UsageError where the network cannot have another stride, or not its own in training.
     """
 
     mean: Tensor
@@ -59,7 +59,7 @@ class BackboneNetwork(PooledNetwork):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)  # (channels, 1, 1)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
         self.backbone = _without_classifier(name, self.channels, output_stride)
-        self._layouts = _layouts(name, self.backbone) if coarse_training else {}
+        self._layouts = _layouts(name, self.channels, self.backbone) if coarse_training else {}
         self.feature_count = int(self.backbone.num_features)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.feature_count, len(findings))
@@ -81,20 +81,31 @@ class BackboneNetwork(PooledNetwork):
         return (straight + mirrored.flip(3)) / 2  # type: ignore[no-any-return]
 
 
-def _layouts(name: str, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
+def _layouts(name: str, channels: int, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
     """The layers of a network that differ from those at its own stride: (at its own, as they are)."""
-    with torch.device("meta"):
-        coarse = timm.create_model(name, num_classes=0, global_pool="")
-    if _kinds(coarse) != _kinds(fine):
-        raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
+    with torch.random.fork_rng(devices=()):  # the weights of this network are to depend on its seed alone
+        torch.manual_seed(0)
+        coarse = timm.create_model(name, in_chans=channels, num_classes=0, global_pool="")
+        if _kinds(coarse) != _kinds(fine):
+            raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
+        if not _have_same_features(coarse, copy.deepcopy(fine), channels):
+            raise UsageError(f"The features of {name} are others at another stride: leave `coarse_training` out.")
     both = zip(fine.named_modules(), coarse.modules(), strict=True)
     layouts = {layer: (_layout(own), _layout(part)) for (layer, part), own in both}
-    changed = {layer: (own, part) for layer, (own, part) in layouts.items() if own != part}
-    wide = [layer for layer, part in fine.named_modules() if np.max(getattr(part, "kernel_size", 1)) > 1]
-    finer = itertools.dropwhile(lambda layer: layer not in changed, wide)
-    if not changed.keys() >= set(finer):
-        raise UsageError(f"At another stride {name} is not dilated in every layer: leave `coarse_training` out.")
-    return changed
+    return {layer: (own, part) for layer, (own, part) in layouts.items() if own != part}
+
+
+@torch.no_grad()
+def _have_same_features(coarse: Any, fine: Any, channels: int) -> bool:
+    """Whether the features of a network at its own stride are among those of itself at a finer one."""
+    for weight in coarse.parameters():
+        if weight.ndim == 1:  # of a normalisation, which may begin at 0 and hide what lies before it
+            weight.uniform_(0.5, 1.5)
+    fine.load_state_dict(coarse.state_dict())
+    pictures = torch.rand(1, channels, 128, 128)
+    few, many = (network.eval().forward_features(pictures) for network in (coarse, fine))
+    step = many.shape[-1] // few.shape[-1]
+    return bool((many[..., ::step, ::step] - few).abs().max() <= 1e-3 * few.abs().max())
 
 
 def _kinds(network: nn.Module) -> list[tuple[str, type]]:

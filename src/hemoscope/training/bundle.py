@@ -195,7 +195,7 @@ def _card(runs: Sequence[Run], folds: Sequence[Run], name: str, system: System, 
         "initial weights": ", ".join(Path(one.recipe.initial_weights).name for one in runs),
     }
     scheme = (facts["manifest_split"] or {}).get("scheme", "of the Manifest itself")
-    if scheme.startswith(GIVEN):  # of a file its name alone, as it is given to others
+    if scheme.startswith(GIVEN):  # of the file its name alone: others have it elsewhere
         scheme = GIVEN + Path(scheme.removeprefix(GIVEN)).name
     trained_with |= {"seed": ", ".join(str(one.recipe.seed) for one in runs)}
     trained_with |= {"split": scheme}

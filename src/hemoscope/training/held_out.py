@@ -30,8 +30,9 @@ from hemoscope.training.calibrate import (
     to_calibrate_on,
 )
 from hemoscope.training.examples import Examples
-from hemoscope.training.predict import write_predictions
+from hemoscope.training.predict import drop_parts, write_predictions
 from hemoscope.training.run import RECIPE, Run
+from hemoscope.training.stage import kept_weights
 from hemoscope.training.train import trained_system
 
 ANSWERS = "held_out.npz"  # in the folder of a run: its logits of what it held out
@@ -84,6 +85,11 @@ def _answers(run: Run, examples: Examples, fabric: Fabric, on_progress: OnProgre
         with np.load(path) as kept:
             if np.array_equal(kept["of"], of):
                 return Answers(kept["slices"], kept["scans"], bool(kept["from_slices"]))
+    if path.exists() and not (run.folder / kept_weights(run.recipe.stages[-1])).exists():
+        raise UsageError(
+            f"What {path} holds is of another version, recipe or store, or of other slices, and the weights to score "
+            f"these are not there: train {run.folder} again."
+        )
     system = trained_system(run)
     place(system, fabric.device)
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
@@ -106,6 +112,7 @@ def _identity(run: Run, examples: Examples) -> list[str]:
 def write_held_out(table: pd.DataFrame, settings: Settings, out: Path) -> None:
     """Write a table of several folds as Predictions, each fold calibrated on the others."""
     slices, scans = cross_fitted(table, settings, to_calibrate_on(table))
+    scans = drop_parts(scans, table["key"])
     slices = each_once(slices)
     names = ["scan", "slice", "position_mm", "sop_instance_uid", "source", *NAMES]
     write_predictions(out, slices.assign(source=slices["key"])[names], scans[["scan", *NAMES]])

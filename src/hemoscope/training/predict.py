@@ -40,22 +40,28 @@ def predict(
     answers = answers_to(system, examples, run.store, run.recipe.input, fabric, on_progress)
     if not scores_slices(system, run.recipe, len(run.recipe.stages) - 1):
         answers = replace(answers, slices=np.full_like(answers.slices, np.nan))
-    return write_predictions(out, *tables(examples, answers))
+    slices, scans = tables(examples, answers)
+    scans = drop_parts(scans, slices["source"])
+    write_predictions(out, slices, scans)
+    return len(slices), len(scans)
 
 
-def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> tuple[int, int]:
-    """Write slices.csv and scans.csv; returns how many of each. Raises UsageError where that cannot be done.
+def drop_parts(scans: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
+    """Drop scans that are one slice without a number among others of its scan: its answer is none for that scan.
 
-    A slice of unknown place, of a scan with others, was scored as a scan of its own, which is no answer for that scan.
+    keys: of all slices; such a scan has that of its slice for a name.
     """
-    scans = scans[~scans["scan"].isin(slices["source"])]
+    return scans[~scans["scan"].isin(keys)]
+
+
+def write_predictions(out: Path, slices: pd.DataFrame, scans: pd.DataFrame) -> None:
+    """Write slices.csv and scans.csv; raises UsageError where that cannot be done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, table in ((SLICES, slices), (SCANS, scans)):
             write_whole(out / name, table.to_csv(index=False, float_format="%.8g").encode())
     except OSError as error:
         raise UsageError(f"The predictions cannot be written to {out}: {error.strerror}.") from error
-    return len(slices), len(scans)
 
 
 def tables(examples: Examples, answers: Answers) -> tuple[pd.DataFrame, pd.DataFrame]:
