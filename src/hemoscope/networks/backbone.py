@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -59,7 +58,7 @@ class BackboneNetwork(PooledNetwork):
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)  # (channels, 1, 1)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
         self.backbone = _without_classifier(name, self.channels, output_stride)
-        self._layouts = _layouts(name, self.channels, self.backbone) if coarse_training else {}
+        self._layouts = _layouts(name, self.channels, output_stride) if coarse_training else {}
         self.feature_count = int(self.backbone.num_features)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(self.feature_count, len(findings))
@@ -81,14 +80,15 @@ class BackboneNetwork(PooledNetwork):
         return (straight + mirrored.flip(3)) / 2  # type: ignore[no-any-return]
 
 
-def _layouts(name: str, channels: int, fine: nn.Module) -> dict[str, tuple[Layout, Layout]]:
-    """The layers of a network that differ from those at its own stride: (at its own, as they are)."""
-    with torch.random.fork_rng(devices=()):  # the weights of this network are to depend on its seed alone
+def _layouts(name: str, channels: int, output_stride: int | None) -> dict[str, tuple[Layout, Layout]]:
+    """The layers of a network that differ between its own stride and another: (at its own, at the other)."""
+    # on the CPU, as features are compared; aside, as the weights of the network itself are to depend on its seed alone
+    with torch.device("cpu"), torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        coarse = timm.create_model(name, in_chans=channels, num_classes=0, global_pool="")
+        coarse, fine = (_without_classifier(name, channels, stride) for stride in (None, output_stride))
         if _kinds(coarse) != _kinds(fine):
             raise UsageError(f"The layers of {name} are others at another stride: leave `coarse_training` out.")
-        if not _have_same_features(coarse, copy.deepcopy(fine), channels):
+        if not _have_same_features(coarse, fine, channels):
             raise UsageError(f"The features of {name} are others at another stride: leave `coarse_training` out.")
     both = zip(fine.named_modules(), coarse.modules(), strict=True)
     layouts = {layer: (_layout(own), _layout(part)) for (layer, part), own in both}
