@@ -163,6 +163,10 @@ def test_nothing_is_held_out_once_some_of_it_was_trained_on(recipe: Path) -> Non
     assert read.held_out(1) == ()
 
 
+def test_the_precision_is_also_known_as_a_number(recipe: Path) -> None:
+    assert Recipe.read(recipe, ["precision=32"]).precision == "32"
+
+
 @pytest.mark.parametrize(
     ("stages", "taught"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from hemoscope.ct.prepare import Framing
 from hemoscope.ct.windows import Window
@@ -185,7 +185,7 @@ class Recipe(Part):
     scan_slices: tuple[PositiveInt, PositiveInt] = (2, 1024)
     slices_at_once: Annotated[int, Field(ge=0)] = 0
     split: Splits = Splits()
-    precision: Literal["32", "bf16"] = "32"
+    precision: Annotated[Literal["32", "bf16"], BeforeValidator(str)] = "32"  # a number in YAML
     compiled: bool = False
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
