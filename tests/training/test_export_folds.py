@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from lightning_fabric import Fabric
@@ -18,7 +19,10 @@ from hemoscope import Detector, read_scan
 from hemoscope.datasets.manifest import Manifest
 from hemoscope.datasets.slice_store.build import build_store
 from hemoscope.detector.detection import State
+from hemoscope.findings import FINDING_NAMES
 from hemoscope.reasons import UsageError
+from hemoscope.training import held_out
+from hemoscope.training.calibrate import Settings
 from hemoscope.training.held_out import ANSWERS, held_out_examples, held_out_table
 from hemoscope.training.run import Run
 
@@ -64,8 +68,8 @@ def runs(folds: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
               "initial_weights": "random", "stages": [stage]}  # fmt: skip
     (folder / "small.yaml").write_text(yaml.safe_dump(recipe))
     parts = {"0/run": ("fold1", "fold0"), "1/run": ("fold0", "fold1"), "all": ("fold0, fold1", "")}
-    for name, (learned, held_out) in parts.items():
-        split = f"split={{train: [{learned}], validation: [{held_out}]}}"
+    for name, (learned, left_out) in parts.items():
+        split = f"split={{train: [{learned}], validation: [{left_out}]}}"
         run("train", folder / "small.yaml", split, *folds.options, "--out", folder / name)
     Run.open(folder / "all").update(manifest_split={"scheme": "given:/somewhere/folds.csv", "seed": 7, "caveat": ""})
     return folder
@@ -137,6 +141,21 @@ def test_slices_of_unknown_place_do_not_speak_for_each_other(runs: Path, folds: 
     assert len(loose) > 1
     assert loose["scan"].tolist() == loose["key"].tolist()
     assert table[~table.index.isin(loose.index)]["scan"].unique().tolist() == ["mixed/077"]
+
+
+def test_a_part_of_a_scan_is_dropped_though_another_dataset_has_its_slice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = ["loose/f.png#0", "whole/1", "whole/1"]  # of scans; the first slice of both is one
+    slices = pd.DataFrame({"scan": names, "slice": [0, 0, 1], "source": ["loose", "whole", "whole"]})
+    slices = slices.assign(key=["loose/f.png#0", "whole/a#0", "whole/b#0"], sop_instance_uid=["A", "A", "B"])
+    slices = slices.assign(position_mm=np.nan, label_any=0, **dict.fromkeys(FINDING_NAMES, 0.5))
+    fitted = slices, slices.drop_duplicates("scan")[["scan", *FINDING_NAMES]]
+    monkeypatch.setattr(held_out, "to_calibrate_on", lambda table: table)
+    monkeypatch.setattr(held_out, "cross_fitted", lambda table, settings, fitted_on: fitted)
+    held_out.write_held_out(slices, Settings(), tmp_path)
+    assert pd.read_csv(tmp_path / "slices.csv")["source"].tolist() == ["whole/a#0", "whole/b#0"]
+    assert pd.read_csv(tmp_path / "scans.csv")["scan"].tolist() == ["whole/1"]
 
 
 def test_one_fold_is_not_enough(runs: Path, tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from training_examples import Data
 
 from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
+from hemoscope.training import watch
 from hemoscope.training.examples import Examples
 from hemoscope.training.recipe import Stage
 from hemoscope.training.sampling import positive_alone
@@ -43,3 +48,14 @@ def test_a_stage_of_positive_scans_holds_out_positive_scans_alone(data: Data) ->
     by_slice = positive_alone(stage.model_copy(update={"trains": "slice_network"}), examples)
     assert by_slice.labels.tolist() == np.where(examples.labels == 1, 1, UNKNOWN).tolist()
     assert (by_slice.scan_labels == examples.scan_labels).all()
+
+
+@pytest.mark.parametrize(("logit", "written"), [(0.0, []), (np.nan, ["nothing to measure"])])
+def test_curves_without_a_score_say_so(
+    logit: float, written: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(watch, "_save", lambda figure, path: drawn.append(figure))
+    labels, logits = np.array([[0], [1]], np.int8), np.full((2, 1), logit, np.float32)
+    watch.plot_curves(tmp_path, "slices", labels, logits, ["any"])
+    assert [[text.get_text() for text in figure.axes[0].texts] for figure in drawn] == [written, written]
