@@ -29,6 +29,7 @@ DEFAULT = "default"  # the shipped bundle
 BEFORE = ("default_0.2.0", "default_0.1.0")  # those before it, on the same folds
 WHOLE_SCANS = ("ct-ich", "rsna_hu")
 LOOSE_SLICES = ("rsna_loose",)
+COMPARED = ("ROC AUC", "log loss")  # with the bundles before
 TABLES = (
     "challenge",
     "slices_areas",
@@ -127,15 +128,17 @@ def against_before(manifest: Path, out: Path) -> Table:
         run_command("compare", *(out / f"{name}{end}" for name in (DEFAULT, before)), "--out", compared)
         for unit in units:
             table = pd.read_csv(compared / f"tables/{unit}_differences.csv")
-            chosen = (table["measure"] == "ROC AUC") & table["test"].str.contains("bootstrap")
-            for _, row in table[chosen].iterrows():
-                rows.append((before, what, unit, row["finding"], int(row[unit]), estimate(row, "first - second")))
-    columns = ("before", "measured on", "of", "finding", "cases", f"{DEFAULT} - before")
+            drawn = table[table["test"].str.contains("bootstrap")]
+            for finding, of in drawn[drawn["measure"].isin(COMPARED)].groupby("finding", sort=False):
+                values = (estimate(of.set_index("measure").loc[measure], "first - second") for measure in COMPARED)
+                rows.append((before, what, unit, finding, int(of[unit].iloc[0]), *values))
+    columns = ("before", "measured on", "of", "finding", "cases", *COMPARED)
     note = (
-        "The same patients, folds and cases for both; both calibrated fold by fold on the others. Patients are drawn. "
-        "Slices without a number in a scan of several are left out: the bundles before took them for neighbours."
+        f"{DEFAULT} less the bundle before it; of the log loss less is better. The same patients, folds and cases for "
+        "both; both calibrated fold by fold on the others. Patients are drawn. Slices without a number in a scan of "
+        "several are left out: the bundles before took them for neighbours."
     )
-    return Table("before", "Differences in ROC AUC from the bundles before", columns, tuple(rows), (note,))
+    return Table("before", "Differences from the bundles before", columns, tuple(rows), (note,))
 
 
 def main(manifest: Path, out: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_cases import NAN, random_cases
 from scipy.stats import binomtest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from hemoscope.evaluation.pairs import compare_pairs, differences_table
@@ -28,8 +28,8 @@ def test_independent_scans_have_delong_mcnemar_and_the_bootstrap() -> None:
     found = [one for one in compare_pairs({"good": good, "poor": poor}, draws_of(SYSTEMS), 0.5) if one.finding == 2]
     tests = [(one.measure, one.difference.test.partition(",")[0]) for one in found]
     assert tests == [("ROC AUC", "DeLong"), ("ROC AUC", "patient-clustered bootstrap"),
-                     ("PR AUC", "patient-clustered bootstrap"), ("accuracy", "McNemar"), ("sensitivity", "McNemar"),
-                     ("specificity", "McNemar")]  # fmt: skip
+                     ("PR AUC", "patient-clustered bootstrap"), ("log loss", "patient-clustered bootstrap"),
+                     ("accuracy", "McNemar"), ("sensitivity", "McNemar"), ("specificity", "McNemar")]  # fmt: skip
     labels, a, b = good.labels[:, 2], good.probabilities[:, 2], poor.probabilities[:, 2]
     assert found[0].difference == paired_test(labels, a, b)
     value = roc_auc_score(labels, a) - roc_auc_score(labels, b)
@@ -38,11 +38,12 @@ def test_independent_scans_have_delong_mcnemar_and_the_bootstrap() -> None:
     only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     value = average_precision_score(labels, a) - average_precision_score(labels, b)
     assert found[2].difference.estimate.value == pytest.approx(value)
-    assert found[3].difference.p_value == pytest.approx(binomtest(only[0], sum(only)).pvalue)
+    assert found[3].difference.estimate.value == pytest.approx(log_loss(labels, a) - log_loss(labels, b))
+    assert found[4].difference.p_value == pytest.approx(binomtest(only[0], sum(only)).pvalue)
     positive = labels == 1
-    assert found[4].cases == positive.sum()
-    assert found[4].difference.estimate.value == pytest.approx(right[0][positive].mean() - right[1][positive].mean())
-    assert found[4].cases + found[5].cases == 60
+    assert found[5].cases == positive.sum()
+    assert found[5].difference.estimate.value == pytest.approx(right[0][positive].mean() - right[1][positive].mean())
+    assert found[5].cases + found[6].cases == 60
 
 
 def test_several_cases_of_a_patient_are_only_resampled() -> None:
@@ -63,7 +64,7 @@ def test_every_pair_is_compared_and_holm_counts_pairs_and_findings() -> None:
     rows = [row for row in table.rows if row[3] == "ROC AUC" and row[6].startswith("DeLong")]
     assert len(rows) == 18  # 3 pairs, 6 findings
     assert [row[8] for row in rows] == pytest.approx(multipletests([row[7] for row in rows], method="holm")[1])
-    assert len(table.rows) == 6 * 18
+    assert len(table.rows) == 7 * 18
 
 
 def test_a_finding_that_one_of_a_pair_does_not_score_is_left_out() -> None:

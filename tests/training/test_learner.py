@@ -15,6 +15,7 @@ from hemoscope.datasets.manifest import UNKNOWN, Manifest
 from hemoscope.datasets.slice_store.store import SliceStore
 from hemoscope.networks.system import Answer
 from hemoscope.reasons import UsageError
+from hemoscope.training import memory
 from hemoscope.training import stage as stage_module
 from hemoscope.training.building import new_system
 from hemoscope.training.examples import Examples
@@ -125,3 +126,22 @@ def test_memory_counts_weights_once_and_slices_each(
 def test_too_little_memory_is_said() -> None:
     with pytest.raises(UsageError, match="lower the stage's `batch`"):
         check_memory(0, 1 << 60, torch.device("cpu"))
+
+
+def test_stored_features_are_counted_in_every_process(
+    data: Data, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice of the recipe's network has as many float32 as features and findings, of trained and held-out slices."""
+    read = Recipe.read(recipe)
+    run = Run.new(tmp_path / "run", read, data.manifest, data.store)
+    settings = stage_module.Settings(lambda what: lambda done, total: None)
+    system = new_system(read)
+    stage = stage_module.StageTraining(run, Fabric(accelerator="cpu"), settings, system, 1)
+    splits = (*read.split.train, *read.split.validation)
+    slices = len(Examples.of(run.manifest, run.store, splits, system.findings))
+    needed = 4 * slices * (system.slice_network.feature_count + len(system.findings))
+    monkeypatch.setattr(memory, "available_bytes", lambda device: needed)
+    stage.check_memory()
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match=f"features of {slices} slices .* take `features: live`"):
+        stage.check_memory()

@@ -173,3 +173,19 @@ def test_a_loss_that_is_no_number_ends_the_training(
     code, printed = hemoscope("train", recipe, *rate, *data.options, "--out", tmp_path / "run")
     assert code == 2
     assert "of the stage slices is no number. Begin a new run" in printed
+
+
+@pytest.mark.parametrize(("capability", "is_said"), [("AVX2", True), ("AVX512", False)])
+def test_a_processor_without_bfloat16_is_told_of(
+    hemoscope: Callable[..., tuple[int, str]],
+    data: Data,
+    recipe: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capability: str,
+    is_said: bool,
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    changes = ["stages.slices.steps=1", "stages.sequence.epochs=1", "precision=bf16"]
+    code, printed = hemoscope("train", recipe, *changes, *data.options, "--out", tmp_path / "run")
+    assert (code, "begin again with precision=32" in " ".join(printed.split())) == (0, is_said), printed

@@ -70,6 +70,7 @@ def train(
     """
     need_training_packages()
     from hemoscope.cli.screen import console, say
+    from hemoscope.training.kernels import lacks_bfloat16
     from hemoscope.training.recipe import Recipe
     from hemoscope.training.run import Run
     from hemoscope.training.stage import Settings
@@ -93,6 +94,12 @@ def train(
         wanted = Recipe.read(recipe, changes)
         fabric = fabric_of(wanted.precision)
         run = Run.new(out, wanted, manifest, store)
+        if wanted.precision == "bf16" and fabric.device.type == "cpu" and fabric.is_global_zero and lacks_bfloat16():
+            say(
+                screen,
+                "This processor has no arithmetic in bfloat16: in the recipe's precision, bf16, a step takes several "
+                "times as long as in float32. Ctrl-C, then begin again with precision=32.",
+            )
     with _watching(fabric) as watch:
         try:
             train_run(run, fabric, Settings(watch, checkpoint_every, workers))

@@ -12,6 +12,7 @@ import numpy as np
 from hemoscope.evaluation.matching.cases import Cases, Level
 from hemoscope.evaluation.measures.measures import Measured
 from hemoscope.evaluation.statistics.bootstrap import Draws
+from hemoscope.evaluation.statistics.challenge import log_loss
 from hemoscope.evaluation.statistics.clustered import auc_difference, average_precision_difference, mean_difference
 from hemoscope.evaluation.statistics.comparisons import holm, mcnemar
 from hemoscope.evaluation.statistics.delong import UNPAIRED, paired_test, unpaired_test
@@ -35,11 +36,11 @@ class Compared:
 
 
 def compare_pairs(shared: Mapping[str, Cases], draws: Draws, threshold: float) -> list[Compared]:
-    """All pairs and findings that both systems score, in the areas and in what calls at a threshold are worth.
+    """All pairs and findings that both systems score: areas, log loss, and what calls at a threshold are worth.
 
     shared: as `shared_cases` gives them. draws: of their patients. Where no patient has two cases, the tests are
-    DeLong's and McNemar's; the area is also compared by the bootstrap, which all measures are where patients have
-    several.
+    DeLong's and McNemar's; areas and log loss are also compared by the bootstrap, which all measures are where patients
+    have several.
     """
     found = []
     for first, second in combinations(shared, 2):
@@ -84,7 +85,7 @@ def differences_table(level: Level, compared: Sequence[Compared], threshold: flo
         ]  # fmt: skip
     columns = ("finding", "first", "second", "measure", f"{level}s", "first - second", "test", "p", "p (Holm)")
     notes = (
-        f"Calls are positive from a probability of {threshold:g} on.",
+        f"Calls are positive from a probability of {threshold:g} on. Of the log loss less is better.",
         "Every system is compared with every other. Holm's correction counts all pairs and findings of one measure and "
         "test.",
         "A p-value of the bootstrap is never below 2 / (draws + 1), so that Holm's correction over many rows can keep "
@@ -100,6 +101,8 @@ def _of_pair(a: Measured, b: Measured, threshold: float) -> Iterator[tuple[str, 
         yield "ROC AUC", len(labels), paired_test(labels, a.scores, b.scores)
     yield "ROC AUC", len(labels), auc_difference(labels, a.scores, b.scores, a.patients, a.draws)
     yield "PR AUC", len(labels), average_precision_difference(labels, a.scores, b.scores, a.patients, a.draws)
+    lost = [log_loss(labels, system.scores) for system in (a, b)]
+    yield "log loss", len(labels), mean_difference(lost[0], lost[1], a.patients, a.draws)
     calls = a.scores >= threshold, b.scores >= threshold
     for measure, sides in SIDES.items():
         rows = np.isin(labels, sides)

@@ -15,6 +15,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 LARGEST_DILATION = 2  # of a transposed convolution that is fast in bfloat16
+WITHOUT_BFLOAT16 = ("NO AVX", "AVX2")  # x86 processors as PyTorch names them, for which oneDNN has no such kernels
+
+
+def lacks_bfloat16() -> bool:
+    """Whether this processor has no fast bfloat16 at all, so that a step takes several times as long as in float32."""
+    return torch.backends.cpu.get_cpu_capability() in WITHOUT_BFLOAT16
 
 
 def spare_slow_kernels(system: nn.Module) -> None:

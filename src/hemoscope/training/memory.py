@@ -1,7 +1,8 @@
-"""Whether a step fits into memory, asked before hours are spent."""
+"""Whether a stage fits into memory, asked before hours are spent."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import psutil
@@ -44,4 +45,18 @@ def check_memory(weights: int, activations: int, device: torch.device) -> None:
         raise UsageError(
             f"A step needs about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free: lower the stage's "
             "`batch` or `input.size`, or give `slices_at_once` for stages that train on whole scans."
+        )
+
+
+def check_features(slices: int, numbers: int) -> None:
+    """Raise UsageError where the stored features of a stage need more memory than there is.
+
+    numbers: float32 of each slice, features and logits. Every process of a machine keeps all of them.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    needed, available = 4 * slices * numbers * processes, available_bytes(torch.device("cpu"))
+    if needed > available:
+        raise UsageError(
+            f"Stored features of {slices:,} slices need about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are "
+            "free: take `features: live`, which keeps none, or fewer slices or processes."
         )

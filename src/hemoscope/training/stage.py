@@ -37,7 +37,7 @@ from hemoscope.training.building import scores_slices
 from hemoscope.training.examples import Examples, check_labels
 from hemoscope.training.learner import Learner
 from hemoscope.training.loss import MaskedLoss
-from hemoscope.training.memory import check_memory, saved_bytes
+from hemoscope.training.memory import check_features, check_memory, saved_bytes
 from hemoscope.training.optimizers import optimizer_and_schedule
 from hemoscope.training.places import Boxes, places_loss, taught
 from hemoscope.training.recipe import Stage
@@ -214,9 +214,11 @@ class StageTraining:
         return self._pictures(batch, batch.hu.to(self._fabric.device), generator, whole_scans=whole_scans)
 
     def check_memory(self) -> None:
-        """Raise UsageError where a step would not fit, judged by a few slices or the longest scan."""
-        if self._stage.features == "stored":
-            return  # features are small
+        """Raise UsageError where stored features do not fit, or a step, judged by a few slices or the longest scan."""
+        if self._stage.features == "stored":  # beside them a step is small
+            numbers = self._system.slice_network.feature_count + len(self._examples.findings)
+            check_features(len(self._examples) + len(self._held_out), numbers)
+            return
         self._learner.freeze_the_rest()
         activations = self._activations()
         weights = sum(one.numel() * one.element_size() for one in self._learner.part.parameters())

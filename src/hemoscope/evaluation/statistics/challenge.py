@@ -27,6 +27,11 @@ def losses(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDAr
         raise ValueError("labels and probabilities must be (N, 6) both")
     if not np.isin(labels, (0, 1)).all() or np.isnan(probabilities).any():
         raise ValueError("every label must be 0 or 1 and every probability a number")
+    return log_loss(labels, probabilities)
+
+
+def log_loss(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log loss of each case, natural logarithm, clipped as the challenge clips; labels, 0 or 1, have the same shape."""
     # Clipping p to [CLIP, 1 - CLIP] is to clip 1 - p likewise, which loses no digits to 1 - (1 - CLIP)
     of_truth: NDArray[np.float64] = np.where(labels == 1, probabilities, 1 - probabilities).clip(CLIP, 1 - CLIP)
     return -np.log(of_truth)
