@@ -134,9 +134,9 @@ def against_before(manifest: Path, out: Path) -> Table:
                 rows.append((before, what, unit, finding, int(of[unit].iloc[0]), *values))
     columns = ("before", "measured on", "of", "finding", "cases", *COMPARED)
     note = (
-        f"{DEFAULT} less the bundle before it; of the log loss less is better. The same patients, folds and cases for "
-        "both; both calibrated fold by fold on the others. Patients are drawn. Slices without a number in a scan of "
-        "several are left out: the bundles before took them for neighbours."
+        f"Differences are {DEFAULT} - before; a lower log loss is better. The same patients, folds and cases for both; "
+        "both calibrated fold by fold on the others. Patients are drawn. Slices without a number in a scan of several "
+        "are left out: the bundles before took them for neighbours."
     )
     return Table("before", "Differences from the bundles before", columns, tuple(rows), (note,))
 

@@ -47,6 +47,8 @@ def test_the_command_writes_tables_figures_and_a_page(folders: list[Path], tmp_p
     assert "Comparison of one and &lt;two&gt;" in page
     assert "<two>" not in page
     assert "Research use only" in page
+    assert "a positive one speaks for the first, of the log loss for the second" in page
+    assert page.count("A lower log loss is better") == 2, "once for slices, once for scans"
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
 
@@ -76,6 +78,7 @@ def test_scans_of_other_patients_are_compared_unpaired(tmp_path: Path) -> None:
                              second.labels[:, 0], second.probabilities[:, 0])  # fmt: skip
     row = differences.rows[0]
     assert (row[5], row[6], row[7]) == (expected.estimate, "DeLong, unpaired", expected.p_value)
+    assert not any("log loss" in note for note in differences.notes)
 
 
 def test_several_scans_of_a_patient_are_not_tested_as_independent(tmp_path: Path) -> None:

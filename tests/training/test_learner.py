@@ -140,8 +140,10 @@ def test_stored_features_are_counted_in_every_process(
     splits = (*read.split.train, *read.split.validation)
     slices = len(Examples.of(run.manifest, run.store, splits, system.findings))
     needed = 4 * slices * (system.slice_network.feature_count + len(system.findings))
-    monkeypatch.setattr(memory, "available_bytes", lambda device: needed)
-    stage.check_memory()
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match=f"features of {slices} slices .* take `features: live`"):
+    for processes in (1, 2):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+        monkeypatch.setattr(memory, "available_bytes", lambda device, free=processes * needed: free)
         stage.check_memory()
+        monkeypatch.setattr(memory, "available_bytes", lambda device, free=processes * needed - 1: free)
+        with pytest.raises(UsageError, match=f"features of {slices:,} slices .* train on fewer slices"):
+            stage.check_memory()

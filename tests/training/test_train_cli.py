@@ -16,6 +16,7 @@ from hemoscope import Detector, read_scan
 from hemoscope.cli.main import main
 from hemoscope.findings import ANY, FINDING_NAMES
 from hemoscope.report.tables import SLICE_COLUMNS
+from hemoscope.training import train as train_module
 from hemoscope.training.building import new_system
 from hemoscope.training.recipe import Recipe
 from hemoscope.training.run import Run
@@ -175,17 +176,21 @@ def test_a_loss_that_is_no_number_ends_the_training(
     assert "of the stage slices is no number. Begin a new run" in printed
 
 
-@pytest.mark.parametrize(("capability", "is_said"), [("AVX2", True), ("AVX512", False)])
+@pytest.mark.parametrize(
+    ("supported", "precision", "is_said"), [(False, "bf16", True), (True, "bf16", False), (False, "32", False)]
+)
 def test_a_processor_without_bfloat16_is_told_of(
     hemoscope: Callable[..., tuple[int, str]],
     data: Data,
     recipe: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capability: str,
+    supported: bool,
+    precision: str,
     is_said: bool,
 ) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    changes = ["stages.slices.steps=1", "stages.sequence.epochs=1", "precision=bf16"]
-    code, printed = hemoscope("train", recipe, *changes, *data.options, "--out", tmp_path / "run")
-    assert (code, "begin again with precision=32" in " ".join(printed.split())) == (0, is_said), printed
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    monkeypatch.setattr(train_module, "train", lambda run, fabric, settings: None)
+    arguments = (f"precision={precision}", *data.options, "--device", "cpu", "--out", tmp_path / "run")
+    code, printed = hemoscope("train", recipe, *arguments)
+    assert (code, "begin anew with precision=32" in " ".join(printed.split())) == (0, is_said), printed

@@ -22,8 +22,8 @@ def compare(folders: tuple[Path, ...], out: Path, threshold: float) -> None:
     """Compare what `hemoscope evaluate` wrote into two or more folders, every system with every other.
 
     Only cases that all systems have scored count; systems of other patients are compared on scans, unpaired. Tests:
-    DeLong's and McNemar's where each patient has one scan, the bootstrap of patients everywhere, corrected by Holm's
-    method for the number of pairs and findings.
+    DeLong's and McNemar's where each patient has one scan, the bootstrap of patients for areas and log loss, and for
+    calls where a patient has several; corrected by Holm's method for the number of pairs and findings.
     """
     need_evaluation_packages()
     from hemoscope.cli.screen import console, say

@@ -94,11 +94,12 @@ def train(
         wanted = Recipe.read(recipe, changes)
         fabric = fabric_of(wanted.precision)
         run = Run.new(out, wanted, manifest, store)
+        # of a run that goes on nothing is said, as its precision is part of what it is
         if wanted.precision == "bf16" and fabric.device.type == "cpu" and fabric.is_global_zero and lacks_bfloat16():
             say(
                 screen,
-                "This processor has no arithmetic in bfloat16: in the recipe's precision, bf16, a step takes several "
-                "times as long as in float32. Ctrl-C, then begin again with precision=32.",
+                "PyTorch has no fast bfloat16 for this processor, so that the recipe's precision, bf16, is slower than "
+                "float32: stop this run, and begin anew with precision=32 and another --out.",
             )
     with _watching(fabric) as watch:
         try:

@@ -20,6 +20,7 @@ from hemoscope.evaluation.statistics.difference import Difference
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 
+LOG_LOSS = "log loss"
 SIDES = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,)}  # of which labels calls are right
 
 
@@ -84,8 +85,12 @@ def differences_table(level: Level, compared: Sequence[Compared], threshold: flo
             for one, value in zip(family, corrected, strict=True)
         ]  # fmt: skip
     columns = ("finding", "first", "second", "measure", f"{level}s", "first - second", "test", "p", "p (Holm)")
+    on_same_cases = (
+        f"Calls are positive from a probability of {threshold:g} on. A lower log loss is better: there a negative "
+        "difference speaks for the first.",
+    )
     notes = (
-        f"Calls are positive from a probability of {threshold:g} on. Of the log loss less is better.",
+        *(on_same_cases if any(measure == LOG_LOSS for measure, _ in families) else ()),
         "Every system is compared with every other. Holm's correction counts all pairs and findings of one measure and "
         "test.",
         "A p-value of the bootstrap is never below 2 / (draws + 1), so that Holm's correction over many rows can keep "
@@ -102,7 +107,7 @@ def _of_pair(a: Measured, b: Measured, threshold: float) -> Iterator[tuple[str, 
     yield "ROC AUC", len(labels), auc_difference(labels, a.scores, b.scores, a.patients, a.draws)
     yield "PR AUC", len(labels), average_precision_difference(labels, a.scores, b.scores, a.patients, a.draws)
     lost = [log_loss(labels, system.scores) for system in (a, b)]
-    yield "log loss", len(labels), mean_difference(lost[0], lost[1], a.patients, a.draws)
+    yield LOG_LOSS, len(labels), mean_difference(lost[0], lost[1], a.patients, a.draws)
     calls = a.scores >= threshold, b.scores >= threshold
     for measure, sides in SIDES.items():
         rows = np.isin(labels, sides)

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 LARGEST_DILATION = 2  # of a transposed convolution that is fast in bfloat16
-WITHOUT_BFLOAT16 = ("NO AVX", "AVX2")  # x86 processors as PyTorch names them, for which oneDNN has no such kernels
 
 
 def lacks_bfloat16() -> bool:
-    """Whether this processor has no fast bfloat16 at all, so that a step takes several times as long as in float32."""
-    return torch.backends.cpu.get_cpu_capability() in WITHOUT_BFLOAT16
+    """Whether oneDNN has no kernels in bfloat16 for this processor at all: a step is slower there than in float32."""
+    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()  # no public name; what PyTorch's own convolutions ask
 
 
 def spare_slow_kernels(system: nn.Module) -> None:

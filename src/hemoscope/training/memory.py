@@ -58,5 +58,5 @@ def check_features(slices: int, numbers: int) -> None:
     if needed > available:
         raise UsageError(
             f"Stored features of {slices:,} slices need about {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are "
-            "free: take `features: live`, which keeps none, or fewer slices or processes."
+            "free: train on fewer slices, or with fewer processes on a machine."
         )

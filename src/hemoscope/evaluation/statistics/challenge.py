@@ -31,7 +31,10 @@ def losses(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDAr
 
 
 def log_loss(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log loss of each case, natural logarithm, clipped as the challenge clips; labels, 0 or 1, have the same shape."""
+    """Log loss of each label, natural logarithm, clipped as the challenge clips.
+
+    labels, 0 or 1 and none unknown, and probabilities, none NaN: of any one shape. Nothing is checked: `losses` does.
+    """
     # Clipping p to [CLIP, 1 - CLIP] is to clip 1 - p likewise, which loses no digits to 1 - (1 - CLIP)
     of_truth: NDArray[np.float64] = np.where(labels == 1, probabilities, 1 - probabilities).clip(CLIP, 1 - CLIP)
     return -np.log(of_truth)
