@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
 
-from hemoscope.training.kernels import spare_slow_kernels
+from hemoscope.training.kernels import lacks_bfloat16, spare_slow_kernels
 
 DEPTHWISE = {"groups": 8, "padding": 1}
 LAYERS = {
@@ -69,3 +69,17 @@ def test_recurrent_layers_are_exact(kind: type[nn.RNNBase]) -> None:
     assert torch.equal(same.data, exact.data)
     assert (found.data - exact.data).abs().max() < 0.05
     assert torch.equal(layer(slices)[0].data, exact.data)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bfloat16_is_what_onednn_says(monkeypatch: pytest.MonkeyPatch, supported: bool) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    assert lacks_bfloat16() is not supported
+
+
+def test_without_onednn_there_is_no_fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a PyTorch does not know the name of the question: asking would end in a traceback."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    assert lacks_bfloat16()

@@ -51,7 +51,7 @@ def compare(folders: Sequence[Path], threshold: float = THRESHOLD) -> tuple[tupl
         if not on_other_patients(systems):
             comparisons.append(_compare_level(level, systems, threshold))
         elif level == "scan":
-            comparisons.append(_compare_apart(systems, threshold))
+            comparisons.append(_compare_apart(systems))
     if not comparisons:
         raise UsageError("The systems were measured on slices of other patients: only scans could be compared.")
     return names, comparisons
@@ -87,12 +87,12 @@ def _compare_level(level: Level, systems: Mapping[str, Cases], threshold: float)
     return Comparison(level, (shared_table(level, systems, shared), table, pairs), figures)
 
 
-def _compare_apart(systems: Mapping[str, Cases], threshold: float) -> Comparison:
+def _compare_apart(systems: Mapping[str, Cases]) -> Comparison:
     """Scans of other patients in each system."""
     measured = {name: _measured(cases, Draws.of(cases.patients)) for name, cases in systems.items()}
     areas = {name: [one.areas() for one in of] for name, of in measured.items()}
     table = _areas_table("scan", systems, measured, areas)
-    return Comparison("scan", (table, differences_table("scan", compare_apart(measured), threshold)), {})
+    return Comparison("scan", (table, differences_table("scan", compare_apart(measured), None)), {})
 
 
 def _measured(cases: Cases, draws: Draws) -> list[Measured]:

@@ -20,7 +20,6 @@ from hemoscope.evaluation.statistics.difference import Difference
 from hemoscope.evaluation.table import Cell, Table
 from hemoscope.findings import FINDINGS
 
-LOG_LOSS = "log loss"
 SIDES = {"accuracy": (0, 1), "sensitivity": (1,), "specificity": (0,)}  # of which labels calls are right
 
 
@@ -71,8 +70,11 @@ def compare_apart(measured: Mapping[str, Sequence[Measured]]) -> list[Compared]:
     return found
 
 
-def differences_table(level: Level, compared: Sequence[Compared], threshold: float) -> Table:
-    """A row a comparison; Holm's correction is over all pairs and findings of one test in one measure."""
+def differences_table(level: Level, compared: Sequence[Compared], threshold: float | None) -> Table:
+    """A row a comparison; Holm's correction is over all pairs and findings of one test in one measure.
+
+    threshold: of `compare_pairs`; None for what `compare_apart` found, in which there are no calls.
+    """
     families: dict[tuple[str, str], list[Compared]] = defaultdict(list)
     for one in compared:
         families[one.measure, one.difference.test].append(one)
@@ -85,12 +87,12 @@ def differences_table(level: Level, compared: Sequence[Compared], threshold: flo
             for one, value in zip(family, corrected, strict=True)
         ]  # fmt: skip
     columns = ("finding", "first", "second", "measure", f"{level}s", "first - second", "test", "p", "p (Holm)")
-    on_same_cases = (
+    on_same_cases = () if threshold is None else (
         f"Calls are positive from a probability of {threshold:g} on. A lower log loss is better: there a negative "
         "difference speaks for the first.",
-    )
+    )  # fmt: skip
     notes = (
-        *(on_same_cases if any(measure == LOG_LOSS for measure, _ in families) else ()),
+        *on_same_cases,
         "Every system is compared with every other. Holm's correction counts all pairs and findings of one measure and "
         "test.",
         "A p-value of the bootstrap is never below 2 / (draws + 1), so that Holm's correction over many rows can keep "
@@ -106,8 +108,8 @@ def _of_pair(a: Measured, b: Measured, threshold: float) -> Iterator[tuple[str, 
         yield "ROC AUC", len(labels), paired_test(labels, a.scores, b.scores)
     yield "ROC AUC", len(labels), auc_difference(labels, a.scores, b.scores, a.patients, a.draws)
     yield "PR AUC", len(labels), average_precision_difference(labels, a.scores, b.scores, a.patients, a.draws)
-    lost = [log_loss(labels, system.scores) for system in (a, b)]
-    yield LOG_LOSS, len(labels), mean_difference(lost[0], lost[1], a.patients, a.draws)
+    losses = log_loss(labels, a.scores), log_loss(labels, b.scores)
+    yield "log loss", len(labels), mean_difference(*losses, a.patients, a.draws)
     calls = a.scores >= threshold, b.scores >= threshold
     for measure, sides in SIDES.items():
         rows = np.isin(labels, sides)

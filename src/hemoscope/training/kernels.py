@@ -19,6 +19,8 @@ LARGEST_DILATION = 2  # of a transposed convolution that is fast in bfloat16
 
 def lacks_bfloat16() -> bool:
     """Whether oneDNN has no kernels in bfloat16 for this processor at all: a step is slower there than in float32."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # then the question below is not there
+        return True
     return not torch.ops.mkldnn._is_mkldnn_bf16_supported()  # no public name; what PyTorch's own convolutions ask
 
 
